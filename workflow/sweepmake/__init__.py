@@ -1,0 +1,1 @@
+"""Sweepmake: parameter sweeps of training runs as a Snakemake workflow."""

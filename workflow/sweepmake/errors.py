@@ -1,0 +1,52 @@
+"""The errors that Sweepmake shows its users: one base, and messages that say what to do."""
+
+from __future__ import annotations
+
+__all__ = ["InputError", "SweepmakeError", "suggestion"]
+
+
+class SweepmakeError(Exception):
+    """Base of every error that Sweepmake raises on purpose; its text is for the user."""
+
+
+class InputError(SweepmakeError):
+    """Something in the user's files or on the command line that cannot be used.
+
+    Args:
+        problem: what was found and what was expected, one sentence or two, no final stop needed.
+        file: the file that holds it, as the user named it.
+        line: its line, counted from 1.
+        hint: what to do about it ("did you mean 'norm'?").
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.file = file
+        self.line = line
+        self.hint = hint
+        place = "" if file is None else f"{file}: " if line is None else f"{file}:{line}: "
+        super().__init__(place + problem + (f" ({hint})" if hint else ""))
+
+
+def suggestion(word: object, known: list[str] | tuple[str, ...]) -> str | None:
+    """Return "did you mean …?" for the nearest known word, or the list of them, or None.
+
+    Args:
+        word: what the user wrote.
+        known: what could have stood there.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    if known:
+        return "one of: " + ", ".join(known)
+    return None
