@@ -1,0 +1,26 @@
+"""Sweepmake: every experiment of one params.yaml, through all its stages, to one workbook."""
+
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+for CONFIG_FILE in ("config/config.yaml", "config.yaml"):
+    if Path(CONFIG_FILE).exists():
+
+        configfile: CONFIG_FILE
+
+        break
+
+
+include: "rules/common.smk"
+include: "rules/stages.smk"
+
+
+rule all:
+    """Run every stage of every experiment, and make all that is made from them."""
+    default_target: True
+    localrule: True
+    input:
+        rules.stages.input,

@@ -1,0 +1,109 @@
+"""The sweep, and the adaptors from wildcards and Snakemake's settings to the library. No rules.
+
+Inputs: config.yaml (optional) and params.yaml. Outputs: none.
+"""
+
+import os
+import sys
+import time
+
+try:
+    from sweepmake import config as config_module, gpus, plan as plan_module, session
+    from sweepmake.errors import SweepmakeError
+except ImportError as error:
+    sys.exit(f"error: {error}: install the package first: pip install -e {workflow.basedir}")
+
+
+def or_stop(function, *arguments, **options):
+    """Call a function of the library; what is wrong with the user's input ends the workflow."""
+    try:
+        return function(*arguments, **options)
+    except SweepmakeError as error:
+        sys.exit(f"error: {error}")
+
+
+CONFIG = or_stop(
+    config_module.read_config,
+    config,
+    [str(path) for path in workflow.configfiles],
+    default_params=plan_module.default_params(),
+)
+PLAN = or_stop(plan_module.make_plan, CONFIG)
+STAGE_RULES = plan_module.rule_names(
+    [stage.name for stage in PLAN.sweep.stages], {"all", "stages", "results"}
+)
+STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
+RUNNER = f"{sys.executable} -S -E {workflow.basedir}/workflow/sweepmake/__main__.py"
+
+
+def asked_slots():
+    """Return the G of `--resources gpu=G`, None where it was not given."""
+    given = workflow.resource_settings.resources.get("gpu")
+    return None if given is None else int(getattr(given, "value", given))
+
+
+def begin():
+    """Before the first job: claim the output folder, tell the stage runners, greet the user."""
+    if not CLAIM.is_ours:
+        sys.exit(
+            f"error: another workflow (process {CLAIM.holder}) is running this sweep: "
+            f"its output folder is '{CONFIG.output}'"
+        )
+    if workflow.local_exec:
+        if warning := or_stop(session.check_slots, PLAN, SLOTS, asked_slots()):
+            session.say(f"warning: {warning}")
+            workflow.register_resource("gpu", len(SLOTS.ids))
+        session.hide_job_events(STAGES_BY_RULE)
+    elif asked_slots() is None:
+        # the cluster's scheduler has the GPUs; this machine's slots mean nothing there
+        workflow.register_resource("gpu", sys.maxsize)
+    settings = workflow.dag_settings
+    forced = session.forced_runs(
+        everything=settings.forceall,
+        names=[*settings.forcerun, *(settings.targets if settings.forcetargets else ())],
+        stages=STAGES_BY_RULE,
+    )
+    session.publish(session.environment(SLOTS, forced, debug=CONFIG.debug), os.environ)
+    session.save_params(PLAN)
+    to_do = sum(job.rule.name in STAGES_BY_RULE for job in workflow.dag.needrun_jobs())
+    where = SLOTS.describe() if workflow.local_exec else "the cluster's"
+    session.say(session.welcome(PLAN, where, to_do))
+
+
+def end():
+    """After the last job: say what became of every run."""
+    session.say(session.outcome(PLAN, STARTED))
+
+
+if workflow.is_main_process:
+    STARTED = time.time()
+    CLAIM = session.Claim(CONFIG.output)
+    SLOTS = gpus.choose_slots(
+        PLAN.slots,
+        os.environ,
+        output=CONFIG.output,
+        virtual=asked_slots() or workflow.resource_settings.cores or 1,
+    )
+    if asked_slots() is None:
+        # never less than one stage takes: Snakemake would lower what the stage asks for
+        most = max(stage.gpu for stage in PLAN.sweep.stages)
+        workflow.register_resource("gpu", max(len(SLOTS.ids), most))
+elif workflow.remote_exec:
+    # in a job of a batch system, the scheduler's own assignment of GPUs stands
+    os.environ["SWEEPMAKE_SLOTS"] = ""
+
+
+wildcard_constraints:
+    experiment="[^/]+",
+
+
+onstart:
+    begin()
+
+
+onsuccess:
+    end()
+
+
+onerror:
+    end()

@@ -1,0 +1,46 @@
+"""One rule per stage of the sweep.
+
+Inputs: the marker of the stage before it in the experiment's chain.
+Outputs: `<output>/<experiment>/.sweepmake/<stage>.done`, a small marker; what the command itself
+writes (logs, checkpoints) is never declared, so that Snakemake never deletes it.
+"""
+
+for STAGE in PLAN.sweep.stages:
+
+    rule:
+        name:
+            STAGE_RULES[STAGE.name]
+        message:
+            "{params.message}"
+        input:
+            before=lambda wildcards, stage=STAGE.name: PLAN.needs(wildcards.experiment, stage),
+        output:
+            done=PLAN.pattern(STAGE.name, "done"),
+        log:
+            PLAN.pattern(STAGE.name, "log"),
+        params:
+            command=lambda wildcards, stage=STAGE.name: PLAN.command(
+                wildcards.experiment, stage
+            ),
+            options=lambda wildcards, output, stage=STAGE.name: PLAN.options(
+                wildcards.experiment, stage
+            ),
+            message=lambda wildcards, output, stage=STAGE.name: PLAN.message(
+                wildcards.experiment, stage
+            ),
+        threads: STAGE.threads
+        resources:
+            gpu=STAGE.gpu,
+            **PLAN.resources(STAGE),
+        retries: STAGE.retries
+        priority:
+            lambda wildcards, stage=STAGE.name: PLAN.priority(wildcards.experiment, stage)
+        shell:
+            RUNNER + " {params.options:q} -- {params.command:q}"
+
+
+rule stages:
+    """Run every selected stage of every experiment."""
+    localrule: True
+    input:
+        PLAN.last_markers(),

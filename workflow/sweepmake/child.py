@@ -1,0 +1,109 @@
+"""The command of a run as a child process: its start, the signals that reach it, its end."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import resource
+    import signal
+    from collections.abc import Mapping
+else:
+    import _signal as signal  # the C part of signal: the Python part imports enum, 5 ms
+
+__all__ = ["Child", "tee"]
+
+# The outer shell has a trap, not the default action, so that it outlives a Ctrl-C that the command
+# still handles; a trap, unlike an ignored signal, is not inherited.
+WRAPPER = 'trap : INT TERM HUP; /bin/bash -c "$1"; code=$?; echo $code > "$2"; exit $code'
+GRACE_S = 10  # from the first signal to SIGTERM, and again to SIGKILL
+
+
+class Child:
+    """A command under /bin/bash, in a process group of its own.
+
+    Attributes:
+        pid: the process group while the command runs, else 0.
+        caught: the first signal that asked this program to end, else 0.
+    """
+
+    __slots__ = ("_stopping", "caught", "pid")
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.caught = 0
+        self._stopping = 0
+
+    def watch(self) -> None:
+        """From now on, pass on the signals that end a run; insist where they are not obeyed."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._pass_on)
+        signal.signal(signal.SIGALRM, self._insist)
+
+    def start(
+        self, command: str, exit_path: str, output: int, environment: Mapping[str, str]
+    ) -> None:
+        """Start the command: its output goes to a file, its exit code is written into another.
+
+        Args:
+            command: for /bin/bash, which gets it as one argument.
+            exit_path: a shell around the command writes the exit code here, so that it is known
+                also when this program has been killed.
+            output: the file descriptor for stdout and stderr; closed here.
+            environment: the command's environment variables.
+        """
+        self.pid = os.posix_spawn(
+            "/bin/sh",
+            ["/bin/sh", "-c", WRAPPER, "sweepmake", command, exit_path],
+            dict(environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+            setpgroup=0,
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],  # Python ignores them, children should not
+        )
+        os.close(output)
+        if self.caught:  # a signal came before there was anyone to pass it on to
+            self._kill(self.caught)
+            signal.alarm(GRACE_S)
+
+    def wait(self) -> tuple[int, resource.struct_rusage]:
+        """Return the exit code (128 + n for signal n) and the resources used."""
+        _, status, usage = os.wait4(self.pid, 0)
+        signal.alarm(0)
+        self.pid = 0
+        code = os.waitstatus_to_exitcode(status)
+        return (code if code >= 0 else 128 - code), usage
+
+    def _pass_on(self, number: int, _frame: object) -> None:
+        again, self.caught = self.caught, self.caught or number
+        if self.pid:
+            self._kill(signal.SIGKILL if again else number)
+            signal.alarm(GRACE_S)
+
+    def _insist(self, _number: int, _frame: object) -> None:
+        self._stopping += 1
+        self._kill(signal.SIGTERM if self._stopping == 1 else signal.SIGKILL)
+        signal.alarm(GRACE_S)
+
+    def _kill(self, number: int) -> None:
+        # Until wait() has returned, the group's leader is there, at least as a zombie.
+        os.killpg(self.pid, number)
+
+
+def tee(log: int) -> tuple[int, int]:
+    """Start `tee`; return its pid and a pipe: what is written there goes to terminal and log."""
+    read, write = os.pipe()
+    pid = os.posix_spawnp(
+        "tee",
+        ["tee", "-a", "/dev/stderr"],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, read, 0), (os.POSIX_SPAWN_DUP2, log, 1)],
+        setpgroup=0,
+    )
+    os.close(read)
+    os.close(log)
+    return pid, write

@@ -1,0 +1,171 @@
+"""The workflow's configuration: what config.yaml and `--config` may say, checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweepmake.errors import InputError, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Config", "read_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The configuration, each key as config/README.md describes it.
+
+    Attributes:
+        params: path of the params.yaml.
+        output: folder of the experiments, without a slash at its end.
+        results: folder of what is derived from them.
+        title: titles of the documents to run; empty for all.
+        stages: stages to run instead of those that the documents name; empty for theirs.
+        gpus: slots as written, or None.
+        sample: experiments drawn from each document, or None for all.
+        sample_seed: seed of the drawing.
+        no_subdir: whether all experiments share the output folder.
+        debug: whether only the first experiment runs, its output live on the terminal.
+        logs: options for the reading of logs, checked by their reader.
+    """
+
+    params: str = "params.yaml"
+    output: str = "output"
+    results: str = "results"
+    title: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    gpus: tuple[object, ...] | None = None
+    sample: int | None = None
+    sample_seed: int = 0
+    no_subdir: bool = False
+    debug: bool = False
+    logs: Mapping[str, object] = field(default_factory=dict)
+
+
+def read_config(
+    config: Mapping[str, object], files: Sequence[str] = (), *, default_params: str = "params.yaml"
+) -> Config:
+    """Return the checked configuration.
+
+    Args:
+        config: the mapping that Snakemake has merged from config files and `--config`.
+        files: the config files, to name file and line in an error.
+        default_params: the params.yaml where `config` names none.
+
+    Raises:
+        InputError: an unknown key, or a value of the wrong kind.
+    """
+    known = tuple(Config.__dataclass_fields__)
+    for key in config:
+        if key not in known:
+            file, line = _find(key, files)
+            raise InputError(
+                f"config: unknown key '{key}'", file=file, line=line, hint=suggestion(key, known)
+            )
+    reader = _Reader(config, files)
+    return Config(
+        params=reader.text("params", default_params),
+        output=_folder(reader.text("output", "output")),
+        results=_folder(reader.text("results", "results")),
+        title=reader.texts("title"),
+        stages=reader.texts("stages"),
+        gpus=reader.slots("gpus"),
+        sample=reader.number("sample", None, least=1),
+        sample_seed=reader.number("sample_seed", 0, least=0) or 0,
+        no_subdir=reader.switch("no_subdir"),
+        debug=reader.switch("debug"),
+        logs=reader.mapping("logs"),
+    )
+
+
+class _Reader:
+    """Takes values of one kind out of the configuration, or says what is wrong with them."""
+
+    def __init__(self, config: Mapping[str, object], files: Sequence[str]) -> None:
+        self._config = config
+        self._files = files
+
+    def _fail(self, key: str, expected: str) -> InputError:
+        file, line = _find(key, self._files)
+        found = self._config[key]
+        return InputError(f"config: '{key}' is {found!r}, expected {expected}", file=file, line=line)
+
+    def text(self, key: str, default: str) -> str:
+        value = self._config.get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool | dict | list) or not str(value):
+            raise self._fail(key, "a path")
+        return str(value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """One or a list; in one text, commas separate."""
+        value = self._config.get(key)
+        if value is None:
+            return ()
+        listed = value if isinstance(value, list) else str(value).split(",")
+        if isinstance(value, dict) or any(isinstance(v, dict | list) for v in listed):
+            raise self._fail(key, "a name or a list of names")
+        texts = tuple(str(v).strip() for v in listed)
+        if not texts or "" in texts:
+            raise self._fail(key, "a name or a list of names")
+        return texts
+
+    def slots(self, key: str) -> tuple[object, ...] | None:
+        """A list of slots, or a text of slots with blanks between them, as after mlrunner's -r."""
+        value = self._config.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            value = value.split()
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = [value]
+        if not isinstance(value, list) or not value:
+            raise self._fail(key, "a list of slots such as [0, 1] or ['0,1', '2,3']")
+        return tuple(value)
+
+    def number(self, key: str, default: int | None, *, least: int) -> int | None:
+        value = self._config.get(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise self._fail(key, f"a whole number, at least {least}")
+        return value
+
+    def switch(self, key: str) -> bool:
+        value = self._config.get(key)
+        if value is None or value is False:
+            return False
+        if value is True:
+            return True
+        raise self._fail(key, "true or false")
+
+    def mapping(self, key: str) -> Mapping[str, object]:
+        value = self._config.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self._fail(key, "a mapping")
+        return value
+
+
+def _folder(path: str) -> str:
+    """Return the path without a slash at its end or "." parts, so that names join to it."""
+    return str(Path(path))
+
+
+def _find(key: object, files: Sequence[str]) -> tuple[str | None, int | None]:
+    """Return the file and line in which a top-level key of the configuration stands."""
+    pattern = re.compile(rf"[\"']?{re.escape(str(key))}[\"']?\s*:")
+    for file in files:
+        if not Path(file).is_file():
+            continue
+        text = Path(file).read_text(encoding="utf-8", errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            if pattern.match(line):
+                return file, number
+    return None, None

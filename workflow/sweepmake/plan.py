@@ -1,0 +1,188 @@
+"""The sweep as the workflow sees it: which files each run makes, needs, and is started with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from sweepmake.commands import fill
+from sweepmake.errors import InputError
+from sweepmake.sweep import parse_slots, read_sweep
+
+if TYPE_CHECKING:
+    from sweepmake.config import Config
+    from sweepmake.sweep import Experiment, Stage, Sweep
+
+__all__ = ["RECORDS", "Plan", "default_params", "make_plan", "rule_names"]
+
+RECORDS = ".sweepmake"
+"""The folder, inside an experiment's, of the records and markers of its runs."""
+
+_Dumper: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def default_params() -> str:
+    """Return the params.yaml that is meant where none is named: ./, then config/."""
+    nearby = Path("config/params.yaml")
+    return str(nearby) if nearby.exists() and not Path("params.yaml").exists() else "params.yaml"
+
+
+def make_plan(config: Config) -> Plan:
+    """Return the plan of the sweep that the configuration asks for.
+
+    Raises:
+        InputError: params.yaml or the configuration cannot be used.
+    """
+    slots = None if config.gpus is None else parse_slots(config.gpus, where="config: 'gpus'")
+    sweep = read_sweep(
+        config.params,
+        titles=config.title,
+        stages=config.stages,
+        sample=config.sample,
+        sample_seed=config.sample_seed,
+    )
+    return Plan(config, sweep, slots if slots is not None else sweep.slots)
+
+
+class Plan:
+    """What each run of a sweep makes, needs and is started with.
+
+    Attributes:
+        config: the configuration.
+        sweep: the sweep.
+        slots: the slots that the user listed, or None.
+        experiments: the experiments to run, by name; only the first in a debug run.
+    """
+
+    __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config", "experiments",
+                 "slots", "sweep")  # fmt: skip
+
+    def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
+        self.config = config
+        self.sweep = sweep
+        self.slots = slots
+        chosen = sweep.experiments[:1] if config.debug else sweep.experiments
+        self.experiments: dict[str, Experiment] = {e.name: e for e in chosen}
+        self._numbers = {name: number for number, name in enumerate(self.experiments)}
+        self._stages: dict[str, Stage] = {stage.name: stage for stage in sweep.stages}
+        order = tuple(self._stages)
+        self._after = {s: order[:i][::-1] for i, s in enumerate(order)}
+        self._parameters: dict[str, str] = {}
+
+    @property
+    def runs(self) -> int:
+        """How many runs the sweep has, finished ones included."""
+        return sum(len(e.stages) for e in self.experiments.values())
+
+    def folder(self, experiment: str) -> str:
+        """The folder in which a stage of the experiment runs ({_output})."""
+        return self.config.output if self.config.no_subdir else f"{self.config.output}/{experiment}"
+
+    def records(self, experiment: str) -> str:
+        """The folder of the records of an experiment's runs."""
+        if self.config.no_subdir:
+            return f"{self.config.output}/{RECORDS}/{experiment}"
+        return f"{self.config.output}/{experiment}/{RECORDS}"
+
+    def pattern(self, stage: str, ending: str) -> str:
+        """The path of a stage's own files as a Snakemake pattern with the wildcard experiment."""
+        output = self.config.output.replace("{", "{{").replace("}", "}}")
+        inner = f"{RECORDS}/{{experiment}}" if self.config.no_subdir else f"{{experiment}}/{RECORDS}"
+        return f"{output}/{inner}/{stage}.{ending}"
+
+    def marker(self, experiment: str, stage: str) -> str:
+        """The small file that says that a run has finished."""
+        return f"{self.records(experiment)}/{stage}.done"
+
+    def needs(self, experiment: str, stage: str) -> list[str]:
+        """The marker that a run waits for: that of the stage before it, among those selected."""
+        chain = self._find(experiment).stages
+        position = chain.index(stage) if stage in chain else 0
+        return [_literal(self.marker(experiment, chain[position - 1]))] if position else []
+
+    def last_markers(self) -> list[str]:
+        """The markers of the last stage of every experiment."""
+        found = [self.marker(e.name, e.stages[-1]) for e in self.experiments.values() if e.stages]
+        return [_literal(path) for path in found]
+
+    def priority(self, experiment: str, stage: str) -> int:
+        """Deeper stages first, then the order of the file: experiments finish in their order."""
+        count = len(self.experiments)
+        depth = len(self._after[stage])
+        return depth * count + count - self._numbers.get(experiment, 0)
+
+    def command(self, experiment: str, stage: str) -> list[str]:
+        """The filled command, cut where {_time} goes; this is what decides about a rerun."""
+        found = self._find(experiment)
+        return list(
+            fill(
+                self._stages[stage].template,
+                found.parameters,
+                name=experiment,
+                output=self.folder(experiment),
+            )
+        )
+
+    def resources(self, stage: Stage) -> dict[str, int]:
+        """The resources that params.yaml declares for a stage, under Snakemake's names."""
+        declared = {"mem_mb": stage.mem_mb, "runtime": stage.runtime}
+        return {name: value for name, value in declared.items() if value is not None}
+
+    def options(self, experiment: str, stage: str) -> list[str]:
+        """The other arguments of the stage runner; they do not decide about a rerun."""
+        shared = self.config.no_subdir
+        return [
+            f"--stage={stage}",
+            f"--experiment={experiment}",
+            f"--number={self._numbers[experiment] + 1}/{len(self.experiments)}",
+            f"--gpu={self._stages[stage].gpu}",
+            f"--folder={self.folder(experiment)}",
+            f"--records={self.records(experiment)}",
+            f"--suffix={'.' + experiment if shared else ''}",
+            f"--log={self.records(experiment)}/{stage}.log",
+            "--after=" + "\n".join(self.marker(experiment, s) for s in self._after[stage]),
+            f"--parameters={self._param_text(experiment)}",
+        ]
+
+    def message(self, experiment: str, stage: str) -> str:
+        """What a dry run shows of a run: its place and the exact command."""
+        number = f"{self._numbers[experiment] + 1}/{len(self.experiments)}"
+        gpu = self._stages[stage].gpu
+        what = "cpu" if gpu == 0 else f"gpu: {gpu} slot{'s' if gpu > 1 else ''}"
+        command = "{_time}".join(self.command(experiment, stage))
+        return f"{what}, {stage}: {number}, {self.folder(experiment)}\n    {command}"
+
+    def _find(self, experiment: str) -> Experiment:
+        try:
+            return self.experiments[experiment]
+        except KeyError:
+            raise InputError(f"no experiment has the name '{experiment}'") from None
+
+    def _param_text(self, experiment: str) -> str:
+        """The YAML of the file `param`, as mlrunner has it, without `_time` and `_scripts`."""
+        text = self._parameters.get(experiment)
+        if text is None:
+            meta = {"_name": experiment, "_output": self.folder(experiment)}
+            values = {**meta, **self._find(experiment).parameters}
+            text = yaml.dump(values, Dumper=_Dumper, width=1_000_000, allow_unicode=True)
+            self._parameters[experiment] = text
+        return text
+
+
+def _literal(path: str) -> str:
+    """Escape the braces of a path that Snakemake would take for wildcards."""
+    return path.replace("{", "{{").replace("}", "}}") if "{" in path or "}" in path else path
+
+
+def rule_names(stages: list[str], taken: set[str]) -> dict[str, str]:
+    """Return a rule name for each stage: its own where Snakemake accepts it."""
+    names: dict[str, str] = {}
+    for stage in stages:
+        name = re.sub(r"\W", "_", stage)
+        while name in taken or name in names.values():
+            name = f"stage_{name}"
+        names[stage] = name
+    return names

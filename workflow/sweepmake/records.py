@@ -1,0 +1,142 @@
+"""What a run leaves on disk: `stat` and `param` as mlrunner writes them, and the run's record.
+
+`stat` and `param` are YAML and `<stage>.json` is JSON, but the stage runner, which writes them for
+every run, cannot afford to import a YAML or JSON library (each costs more than Python's own
+start). Writing needs only the quoting below; reading JSON back happens only on a rerun.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "append_line",
+    "quote",
+    "read_record",
+    "to_json",
+    "update_param",
+    "update_stat",
+    "write_atomically",
+]
+
+# what a double-quoted string of both JSON and YAML (as PyYAML reads it) cannot hold as it is
+_ESCAPED = {n: f"\\u{n:04x}" for n in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+_ESCAPED.update({0xFEFF: "\\ufeff", 0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"})
+_ESCAPED.update({0x22: '\\"', 0x5C: "\\\\", 0x0A: "\\n", 0x09: "\\t", 0x0D: "\\r"})
+
+
+def quote(text: str) -> str:
+    """Return the text as a double-quoted string that is both JSON and YAML."""
+    return '"' + text.translate(_ESCAPED) + '"'
+
+
+def to_json(record: Mapping[str, object]) -> str:
+    """Return one flat JSON object on one line: strings, numbers, booleans and None, in order."""
+    parts = []
+    for key, value in record.items():
+        if value is None:
+            shown = "null"
+        elif value is True or value is False:
+            shown = "true" if value else "false"
+        elif isinstance(value, str):
+            shown = quote(value)
+        else:
+            shown = repr(value)
+        parts.append(f'"{key}": {shown}')
+    return "{" + ", ".join(parts) + "}\n"
+
+
+def read_record(path: str) -> dict[str, object] | None:
+    """Return the record, or None where there is none or a crash of the machine has cut it."""
+    try:
+        file = open(path, encoding="utf-8")  # noqa: SIM115 - closed below; json is slow to import
+    except FileNotFoundError:
+        return None
+    import json
+
+    with file:
+        try:
+            record = json.load(file)
+        except ValueError:
+            return None
+    return record if isinstance(record, dict) else None
+
+
+def write_atomically(path: str, text: str) -> None:
+    """Write the file so that a reader sees the old content or the new one, never a part."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        _write_all(file, text.encode("utf-8", "backslashreplace"))
+    finally:
+        os.close(file)
+    os.replace(temporary, path)
+
+
+def append_line(path: str, line: str) -> None:
+    """Append one line in one write, so that lines of several writers never mix."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        _write_all(file, line.encode("utf-8", "backslashreplace"))
+    finally:
+        os.close(file)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def update_stat(path: str, stage: str, state: str) -> None:
+    """Set one stage's state in a `stat` file: YAML, one line per stage, sorted."""
+    lines = {}
+    for line in _read_lines(path):
+        name, colon, old = line.partition(":")
+        if colon:
+            lines[name] = old.strip()
+    lines[stage] = state
+    write_atomically(path, "".join(f"{name}: {lines[name]}\n" for name in sorted(lines)))
+
+
+def update_param(path: str, parameters: str, stage: str, script: str) -> None:
+    """Write a `param` file: the parameters, and under `_scripts` each stage's last command.
+
+    Args:
+        path: the file; the `_scripts` of other stages that it holds stay.
+        parameters: the YAML text of everything but `_scripts`.
+        stage: whose command this is.
+        script: the command as a shell would be given it.
+    """
+    scripts: dict[str, str] = {}
+    name = ""
+    inside = False
+    for line in _read_lines(path):
+        if not line.startswith(" "):
+            inside = line.startswith("_scripts:")
+        elif inside and line[2:3] not in (" ", ""):
+            name = line[2:].partition(":")[0]
+            scripts[name] = line
+        elif inside and name:
+            scripts[name] += line  # a scalar of several lines, as other programs may write it
+    scripts[stage] = f"  {stage}: {quote(script)}\n"
+    write_atomically(
+        path, parameters + "_scripts:\n" + "".join(scripts[s] for s in sorted(scripts))
+    )
+
+
+def _read_lines(path: str) -> list[str]:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return []
+    try:
+        data = b""
+        while chunk := os.read(file, 1 << 16):
+            data += chunk
+    finally:
+        os.close(file)
+    return data.decode("utf-8", "surrogateescape").splitlines(keepends=True)
