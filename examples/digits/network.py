@@ -31,9 +31,11 @@ __all__ = [
     "average_states",
     "batches",
     "checkpoints_in",
+    "flatten",
     "load_checkpoint",
     "load_digits",
     "save_checkpoint",
+    "unflatten",
 ]
 
 Array = NDArray[np.floating]
@@ -184,7 +186,7 @@ class Network:
 
     def _forward(self, images: Array, training: bool) -> tuple[Array, list[_Cache]]:
         caches = []
-        values = images
+        values: Array = images
         for layer in range(1, self.depth):
             inputs = values
             values = inputs @ self.state[f"dense{layer}.weight"] + self.state[f"dense{layer}.bias"]
@@ -222,7 +224,7 @@ class Network:
 
     def _normalize_backward(self, slope: Array, cache: _Cache) -> Array:
         """Return the gradient before the normalization, through the batch's own statistics."""
-        result = slope - cache.normalized * (slope * cache.normalized).mean(axis=0)
+        result: Array = slope - cache.normalized * (slope * cache.normalized).mean(axis=0)
         if self.normalization == "batch":
             result = result - slope.mean(axis=0)
         return result * cache.inverse_scale
@@ -261,6 +263,21 @@ class Optimizer:
             velocity *= self.momentum
             velocity -= self.lr * gradients[name]
             self.network.state[name] += velocity
+
+
+def flatten(arrays: State) -> Array:
+    """Return all arrays one after the other in one vector: one message between processes."""
+    return np.concatenate([array.ravel() for array in arrays.values()])
+
+
+def unflatten(vector: Array, like: State) -> State:
+    """Return the arrays that `flatten` put into a vector; `like` has their names and shapes."""
+    ends = np.cumsum([array.size for array in like.values()])
+    parts = np.split(vector, ends[:-1])
+    return {
+        name: part.reshape(array.shape)
+        for (name, array), part in zip(like.items(), parts, strict=True)
+    }
 
 
 # --- checkpoints --------------------------------------------------------------------------------
