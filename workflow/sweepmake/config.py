@@ -92,7 +92,9 @@ class _Reader:
     def _fail(self, key: str, expected: str) -> InputError:
         file, line = _find(key, self._files)
         found = self._config[key]
-        return InputError(f"config: '{key}' is {found!r}, expected {expected}", file=file, line=line)
+        return InputError(
+            f"config: '{key}' is {found!r}, expected {expected}", file=file, line=line
+        )
 
     def text(self, key: str, default: str) -> str:
         value = self._config.get(key)

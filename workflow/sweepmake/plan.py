@@ -90,7 +90,9 @@ class Plan:
     def pattern(self, stage: str, ending: str) -> str:
         """The path of a stage's own files as a Snakemake pattern with the wildcard experiment."""
         output = self.config.output.replace("{", "{{").replace("}", "}}")
-        inner = f"{RECORDS}/{{experiment}}" if self.config.no_subdir else f"{{experiment}}/{RECORDS}"
+        inner = (
+            f"{RECORDS}/{{experiment}}" if self.config.no_subdir else f"{{experiment}}/{RECORDS}"
+        )
         return f"{output}/{inner}/{stage}.{ending}"
 
     def marker(self, experiment: str, stage: str) -> str:

@@ -115,9 +115,9 @@ def update_param(path: str, parameters: str, stage: str, script: str) -> None:
     name = ""
     inside = False
     for line in _read_lines(path):
-        if not line.startswith(" "):
+        if not line.startswith((" ", "\n")):
             inside = line.startswith("_scripts:")
-        elif inside and line[2:3] not in (" ", ""):
+        elif inside and line[2:3] not in (" ", "\n", ""):
             name = line[2:].partition(":")[0]
             scripts[name] = line
         elif inside and name:

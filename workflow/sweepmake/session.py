@@ -114,9 +114,7 @@ def environment(slots: Slots, forced: Collection[str], *, debug: bool) -> dict[s
     return told
 
 
-def forced_runs(
-    *, everything: bool, names: Collection[str], stages: Mapping[str, str]
-) -> set[str]:
+def forced_runs(*, everything: bool, names: Collection[str], stages: Mapping[str, str]) -> set[str]:
     """Return what the user forces, as the stage runner reads it: "*", stages and markers.
 
     Args:
