@@ -79,7 +79,7 @@ def _quoted_brace(text: str) -> str:
 
 
 def _reopened(text: str) -> str:
-    # bash looks for {a,b} before it matches quotes inside "`…`": it takes the inner quote for an end
+    # inside "`…`" bash 5.2 takes the inner quote for the outer end, and then expands {a,b}
     return '"' + _forced(text) + '"'
 
 

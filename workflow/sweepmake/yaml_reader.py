@@ -114,6 +114,8 @@ class Source:
     ) -> InputError:
         """Return the error to raise about a node or a line of this file."""
         line = at if at is None or isinstance(at, int) else at.line
+        if line is not None:  # an empty document at the end begins behind the last line
+            line = max(1, min(line, len(self.lines)))
         return InputError(problem, file=self.file, line=line, hint=hint)
 
     def line_of(self, text: str, within: Scalar) -> int:
