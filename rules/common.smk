@@ -36,10 +36,14 @@ STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
 RUNNER = f"{sys.executable} -S -E {workflow.basedir}/workflow/sweepmake/__main__.py"
 
 
+# a copy: what the workflow registers as a default below goes into the same mapping
+ASKED_RESOURCES = dict(workflow.resource_settings.resources)
+
+
 def asked_slots():
     """Return the G of `--resources gpu=G`, None where it was not given."""
-    given = workflow.resource_settings.resources.get("gpu")
-    return None if given is None else int(getattr(given, "value", given))
+    given = ASKED_RESOURCES.get("gpu")
+    return getattr(given, "value", given)
 
 
 def begin():
