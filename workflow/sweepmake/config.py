@@ -140,9 +140,11 @@ class _Reader:
 
     def switch(self, key: str) -> bool:
         value = self._config.get(key)
-        if value is None or value is False:
+        # on the command line Snakemake takes True for a boolean, and true for a text
+        word = str(value).lower()
+        if value is None or word == "false":
             return False
-        if value is True:
+        if word == "true":
             return True
         raise self._fail(key, "true or false")
 

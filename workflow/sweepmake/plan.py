@@ -111,10 +111,10 @@ class Plan:
         return [_literal(path) for path in found]
 
     def priority(self, experiment: str, stage: str) -> int:
-        """Deeper stages first, then the order of the file: experiments finish in their order."""
+        """What has begun goes on first, then the order of the file decides."""
         count = len(self.experiments)
-        depth = len(self._after[stage])
-        return depth * count + count - self._numbers.get(experiment, 0)
+        depth = self._find(experiment).stages.index(stage)
+        return depth * count + count - self._numbers[experiment]
 
     def command(self, experiment: str, stage: str) -> list[str]:
         """The filled command, cut where {_time} goes; this is what decides about a rerun."""
