@@ -1,4 +1,4 @@
-"""Command templates: what is a placeholder, and that every value arrives as it is, in one argument."""
+"""Command templates: what is a placeholder, and that every value arrives whole, as one argument."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from sweepmake.commands import fill, parse_template
 from sweepmake.errors import InputError
 
@@ -66,7 +65,7 @@ PLACES = (
     ('"a{v}b"', ["aVb"]),
     ("--x={v}", ["--x=V"]),
     ("--x={v}{v}", ["--x=VV"]),
-    ('--x="a{v}b" \'{v}\' {v}', ["--x=aVb", "V", "V"]),
+    ("--x=\"a{v}b\" '{v}' {v}", ["--x=aVb", "V", "V"]),
     ('$"a{v}"', ["aV"]),
     ("$'\\t{v}b'", ["\tVb"]),
     ("$'\\\\{v}b'", ["\\Vb"]),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from sweepmake.commands import fill
 from sweepmake.sweep import read_sweep
 

@@ -1,4 +1,4 @@
-"""Names of experiments: mlrunner's where nothing is lost, never shared, always one safe component."""
+"""Names: mlrunner's where nothing is lost, never shared, always one safe path component."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from sweepmake.naming import LONGEST_NAME, decode_name, experiment_name, identity
 
 # short alphabets make near misses likely: keys and values that run into each other

@@ -9,12 +9,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
 from sweepmake.errors import InputError
 from sweepmake.yaml_reader import Fields, Items, Scalar, Source, SwitchWord, read_yaml
 
 
-@pytest.fixture()
+@pytest.fixture
 def write(tmp_path: Path):
     """Returns a function that writes a file and reads it."""
 
@@ -132,7 +131,11 @@ def test_lines_are_counted_from_one(write) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", 3, "the key 'a' stands twice in one mapping, on line 1 and on line 3"),
+        (
+            "a: 1\nb: 2\na: 3\n",
+            3,
+            "the key 'a' stands twice in one mapping, on line 1 and on line 3",
+        ),
         ("x:\n  on: 1\n  'on': 2\n", 3, "the key 'on' stands twice"),
         ("a: 1\n\tb: 2\n", 2, "spaces, not tabs"),
         ("a: {b\nc: d\n", 2, "not valid YAML"),
