@@ -5,6 +5,9 @@ from __future__ import annotations
 __all__ = ["InputError", "SweepmakeError", "suggestion"]
 
 
+_MOST_LISTED = 20
+
+
 class SweepmakeError(Exception):
     """Base of every error that Sweepmake raises on purpose; its text is for the user."""
 
@@ -45,8 +48,10 @@ def suggestion(word: object, known: list[str] | tuple[str, ...]) -> str | None:
     import difflib
 
     near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    near = near or [name for name in known if name.casefold() == str(word).casefold()]
     if near:
         return f"did you mean '{near[0]}'?"
     if known:
-        return "one of: " + ", ".join(known)
+        more = len(known) - _MOST_LISTED
+        return "one of: " + ", ".join(known[:_MOST_LISTED]) + (f" and {more} more" * (more > 0))
     return None

@@ -92,10 +92,10 @@ def read_sweep(
     Raises:
         InputError: something in the file, or an argument, cannot be used.
     """
-    if sample is not None and sample < 1:
-        raise InputError(f"sample: expected a number of at least 1, found {sample}")
-    titles = (titles,) if isinstance(titles, str) else tuple(titles)
-    stages = (stages,) if isinstance(stages, str) else tuple(stages)
+    if sample is not None and (type(sample) is not int or sample < 1):
+        raise InputError(f"sample: expected a whole number of at least 1, found {sample!r}")
+    titles = (titles,) if isinstance(titles, str) else tuple(map(str, titles))
+    stages = (stages,) if isinstance(stages, str) else tuple(map(str, stages))
     source = read_yaml(file)
     first = read_first_document(source)
     for stage in stages:

@@ -234,6 +234,8 @@ def _syntax_error(name: str, lines: tuple[str, ...], error: yaml.MarkedYAMLError
         hint = "YAML is indented with spaces, not tabs"
     elif "mapping values are not allowed" in problem:
         hint = "a text that holds ': ' needs quotes"
+    elif "undefined alias" in problem:
+        hint = "an anchor (&name) holds in its own document only; a text with * needs quotes"
     elif re.search(r":\s+[{\[%@`&*!|>]", found) or re.search(r"[{\[]", found):
         hint = "a text that begins with a sign such as { or [ needs quotes, or '>' and a new line"
     return InputError(
@@ -332,7 +334,9 @@ class _Builder:
         try:
             value = _plain(graph.tag, text)
         except ValueError as error:
-            raise self._error(f"found '{text[:40]}', expected a number", graph) from error
+            raise self._error(
+                f"found '{text[:40]}', expected a number or boolean", graph
+            ) from error
         if value is NotImplemented:
             raise self._tag_error(graph)
         return Scalar(value, text, first, last)
