@@ -28,6 +28,8 @@ for STAGE in PLAN.sweep.stages:
             message=lambda wildcards, output, stage=STAGE.name: PLAN.message(
                 wildcards.experiment, stage
             ),
+        conda:
+            "../environment.yml"  # used under --software-deployment-method conda only
         threads: STAGE.threads
         resources:
             gpu=STAGE.gpu,
