@@ -25,9 +25,9 @@ class _Watch:
         self._skipped = config.stash[_SKIPPED]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.skipped and not hasattr(report, "wasxfail"):
-            if "optional_data" not in report.keywords:
-                self._skipped.append(report.nodeid)
+        excused = hasattr(report, "wasxfail") or "optional_data" in report.keywords
+        if report.skipped and not excused:
+            self._skipped.append(report.nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sweepmake.commands import fill, parse_template
 from sweepmake.errors import InputError
 

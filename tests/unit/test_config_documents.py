@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+
 from sweepmake.config import Config, read_config
 from sweepmake.errors import InputError
 from sweepmake.first_document import SETTINGS, TOP_LEVEL

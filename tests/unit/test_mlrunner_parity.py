@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sweepmake.commands import fill
 from sweepmake.sweep import read_sweep
 

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sweepmake.naming import LONGEST_NAME, decode_name, experiment_name, identity
 
 # short alphabets make near misses likely: keys and values that run into each other

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from sweepmake.first_document import SETTINGS, TOP_LEVEL
 
 ROOT = Path(__file__).parent.parent.parent

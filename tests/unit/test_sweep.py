@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from sweepmake.commands import fill
 from sweepmake.errors import InputError
 from sweepmake.sweep import Sweep, parse_slots, read_sweep

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sweepmake.errors import InputError
 from sweepmake.yaml_reader import Fields, Items, Scalar, Source, SwitchWord, read_yaml
 

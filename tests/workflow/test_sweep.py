@@ -213,7 +213,6 @@ def test_a_run_record_tells_where_and_what(project: Project) -> None:
     git = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
            "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}  # fmt: skip
     os.environ.update(git)
-    import subprocess
 
     for command in ("init -q", "add .", "commit -qm first"):
         subprocess.run(["git", *command.split()], cwd=project.folder, check=True)
