@@ -21,6 +21,6 @@ include: "rules/stages.smk"
 rule all:
     """Run every stage of every experiment, and make all that is made from them."""
     default_target: True
+    localrule: True
     input:
         rules.stages.input,
-    localrule: True

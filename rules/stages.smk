@@ -10,20 +10,14 @@ for STAGE in PLAN.sweep.stages:
     rule:
         name:
             STAGE_RULES[STAGE.name]
+        message:
+            "{params.message}"
         input:
             before=lambda wildcards, stage=STAGE.name: PLAN.needs(wildcards.experiment, stage),
         output:
             done=PLAN.pattern(STAGE.name, "done"),
         log:
             PLAN.pattern(STAGE.name, "log"),
-        priority: lambda wildcards, stage=STAGE.name: PLAN.priority(wildcards.experiment, stage)
-        retries: STAGE.retries
-        conda:
-            "../environment.yml"  # used under --software-deployment-method conda only
-        threads: STAGE.threads
-        resources:
-            **PLAN.resources(STAGE),
-            gpu=STAGE.gpu,
         params:
             command=lambda wildcards, stage=STAGE.name: PLAN.command(wildcards.experiment, stage),
             options=lambda wildcards, output, stage=STAGE.name: PLAN.options(
@@ -32,14 +26,20 @@ for STAGE in PLAN.sweep.stages:
             message=lambda wildcards, output, stage=STAGE.name: PLAN.message(
                 wildcards.experiment, stage
             ),
-        message:
-            "{params.message}"
+        conda:
+            "../environment.yml"  # used under --software-deployment-method conda only
+        threads: STAGE.threads
+        resources:
+            **PLAN.resources(STAGE),
+            gpu=STAGE.gpu,
+        retries: STAGE.retries
+        priority: lambda wildcards, stage=STAGE.name: PLAN.priority(wildcards.experiment, stage)
         shell:
             RUNNER + " {params.options:q} -- {params.command:q}"
 
 
 rule stages:
-    input:
-        PLAN.last_markers(),
     """Run every selected stage of every experiment."""
     localrule: True
+    input:
+        PLAN.last_markers(),
