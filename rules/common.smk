@@ -4,6 +4,7 @@ Inputs: config.yaml (optional) and params.yaml. Outputs: none.
 """
 
 import os
+import shlex
 import sys
 import time
 
@@ -33,7 +34,9 @@ STAGE_RULES = plan_module.rule_names(
     [stage.name for stage in PLAN.sweep.stages], {"all", "stages", "results"}
 )
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
-RUNNER = f"{sys.executable} -S -E {workflow.basedir}/workflow/sweepmake/__main__.py"
+RUNNER = shlex.join(
+    [sys.executable, "-S", "-E", str(Path(config_module.__file__).with_name("__main__.py"))]
+)
 
 
 # a copy: what the workflow registers as a default below goes into the same mapping
@@ -94,7 +97,7 @@ if workflow.is_main_process:
         workflow.register_resource("gpu", max(len(SLOTS.ids), most))
 elif workflow.remote_exec:
     # in a job of a batch system, the scheduler's own assignment of GPUs stands
-    os.environ["SWEEPMAKE_SLOTS"] = ""
+    os.environ.update(SWEEPMAKE_SLOTS="")
 
 
 wildcard_constraints:

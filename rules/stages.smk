@@ -19,22 +19,21 @@ for STAGE in PLAN.sweep.stages:
         log:
             PLAN.pattern(STAGE.name, "log"),
         params:
-            command=lambda wildcards, stage=STAGE.name: PLAN.command(
-                wildcards.experiment, stage
-            ),
+            command=lambda wildcards, stage=STAGE.name: PLAN.command(wildcards.experiment, stage),
             options=lambda wildcards, output, stage=STAGE.name: PLAN.options(
                 wildcards.experiment, stage
             ),
             message=lambda wildcards, output, stage=STAGE.name: PLAN.message(
                 wildcards.experiment, stage
             ),
+        conda:
+            "../environment.yml"  # used under --software-deployment-method conda only
         threads: STAGE.threads
         resources:
-            gpu=STAGE.gpu,
             **PLAN.resources(STAGE),
+            gpu=STAGE.gpu,
         retries: STAGE.retries
-        priority:
-            lambda wildcards, stage=STAGE.name: PLAN.priority(wildcards.experiment, stage)
+        priority: lambda wildcards, stage=STAGE.name: PLAN.priority(wildcards.experiment, stage)
         shell:
             RUNNER + " {params.options:q} -- {params.command:q}"
 

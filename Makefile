@@ -1,0 +1,65 @@
+# The two commands of the README, and the linters. Everything is installed into .venv, once, and again
+# when pyproject.toml changes. Another Python than the first that fits: make test PYTHON=python3.12
+
+VENV   := .venv
+PYTHON ?= $(firstword $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
+CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+DEMO   := examples/digits
+
+# the commands in params.yaml say `python`: they get the one in .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help demo test lint clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    run the example sweep in $(DEMO)'
+	@echo 'make test    run the tests (some of them: make test TESTS="tests/unit -k naming")'
+	@echo 'make lint    run the linters'
+	@echo 'make clean   remove .venv and the results of make demo'
+
+demo: $(VENV)/installed-demo
+	cd $(DEMO) && snakemake -s ../../Snakefile --cores $(CORES)
+	@echo
+	@echo 'The experiments, one folder each:  $(DEMO)/output/'
+	@cd $(DEMO) && for file in results/experiments.* results/comparison.pdf; do \
+	  if test -e $$file; then echo "Made from all of them:             $(DEMO)/$$file"; fi; done
+	@echo 'The test accuracies:               grep test_acc $(DEMO)/output/*/log.test.*'
+
+test: $(VENV)/installed-test
+	python -m pytest -n $(CORES) $(TESTS)
+
+lint: $(VENV)/installed-lint
+	ruff check
+	ruff format --check
+	mypy --strict
+	snakefmt --check Snakefile rules workflow/Snakefile
+	snakemake --lint
+
+clean:
+	rm -rf $(VENV) $(DEMO)/output $(DEMO)/results $(DEMO)/.snakemake
+
+# the extras that each command needs
+$(VENV)/installed-demo: EXTRAS := rich
+$(VENV)/installed-test: EXTRAS := rich,slurm,test
+$(VENV)/installed-lint: EXTRAS := lint
+
+$(VENV)/installed-%: pyproject.toml | $(VENV)/bin/pip
+	python -m pip install --disable-pip-version-check --quiet --editable '.[$(EXTRAS)]'
+	@touch $@
+
+# Debian keeps ensurepip in a package of its own (python3-venv): without it, the pip that is there
+# installs another one into the virtual environment
+$(VENV)/bin/pip:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed and none was found.' >&2; \
+	  echo 'Install one, or name it: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo 'Making $(VENV) with $(PYTHON) (the first time, this and the installation take a minute or two)'
+	@$(PYTHON) -m venv --clear $(VENV) >$(VENV).log 2>&1 \
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
+	       && $(PYTHON) -m pip --python $(VENV)/bin/python install --quiet pip; } >>$(VENV).log 2>&1 \
+	  || { cat $(VENV).log >&2; rm -rf $(VENV); echo >&2; \
+	       echo 'No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv' >&2; \
+	       exit 1; }
+	@rm -f $(VENV).log

@@ -1,0 +1,44 @@
+"""For all tests: with SWEEPMAKE_NO_SKIPS=1 (the continuous integration) a skipped test fails the
+session, unless it is marked `optional_data`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+_SKIPPED = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin a list of the skips, in the process that counts the results of all workers."""
+    if os.environ.get("SWEEPMAKE_NO_SKIPS") == "1" and not hasattr(config, "workerinput"):
+        config.stash[_SKIPPED] = []
+        config.pluginmanager.register(_Watch(config), "sweepmake-no-skips")
+
+
+class _Watch:
+    """Collects what was skipped, and fails the session for it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._skipped = config.stash[_SKIPPED]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        excused = hasattr(report, "wasxfail") or "optional_data" in report.keywords
+        if report.skipped and not excused:
+            self._skipped.append(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self._skipped.append(report.nodeid)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        if self._skipped and session.exitstatus in (0, 5):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        yield
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for test in sorted(set(self._skipped)):
+            terminalreporter.write_line(f"SKIPPED, which is not allowed here: {test}", red=True)
