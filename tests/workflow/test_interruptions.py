@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from itertools import pairwise
@@ -85,7 +86,8 @@ def test_ctrl_c_stops_the_runs_and_the_command_goes_on_later(waiting: Project) -
     os.killpg(workflow.pid, signal.SIGINT)
     said, _ = workflow.communicate(timeout=SECONDS)
     assert workflow.returncode != 0
-    assert "FAIL    interrupted, exit code 130, train: 1/2, output/A_1" in said
+    # 143 where bash was just then between two commands, and the runner had to insist
+    assert re.search(r"FAIL    interrupted, exit code (130|143), train: 1/2, output/A_1", said)
     assert "Runs: 2 interrupted, 2 not started" in said
     assert "Traceback" not in said
     found = subprocess.run(["pgrep", "-f", f"started-.*{waiting.folder}"], capture_output=True)
