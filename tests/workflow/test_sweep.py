@@ -212,13 +212,15 @@ def test_a_run_record_tells_where_and_what(project: Project) -> None:
     project.write("template: {train: 'echo {a}'}\nresource: ['4,5']\n---\na: [1]\n")
     git = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
            "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}  # fmt: skip
-    os.environ.update(git)
-
-    for command in ("init -q", "add .", "commit -qm first"):
-        subprocess.run(["git", *command.split()], cwd=project.folder, check=True)
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=project.folder, capture_output=True, text=True
-    )
+    for command in ("init -q", "add .", "commit -qm first", "rev-parse HEAD"):
+        head = subprocess.run(
+            ["git", *command.split()],
+            cwd=project.folder,
+            env={**os.environ, **git},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     assert project.run().code == 0
     record = json.loads(project.path("output/A_1/.sweepmake/train.json").read_text())
     assert record["commit"] == head.stdout.strip()
