@@ -2,8 +2,12 @@
 # when pyproject.toml changes. Another Python than the first that fits: make test PYTHON=python3.12
 
 VENV   := .venv
-PYTHON ?= $(firstword $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
-  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
+ifndef PYTHON
+# the path, because `python3` means the one in .venv as soon as that is there
+PYTHON := $(firstword $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
+  $$p -c 'import sys; print(sys.executable) if sys.version_info >= (3, 11) else sys.exit(1)' \
+  2>/dev/null; done))
+endif
 CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 DEMO   := examples/digits
 
@@ -59,7 +63,7 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -m venv --clear $(VENV) >$(VENV).log 2>&1 \
 	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
 	       && $(PYTHON) -m pip --python $(VENV)/bin/python install --quiet pip; } >>$(VENV).log 2>&1 \
-	  || { cat $(VENV).log >&2; rm -rf $(VENV); echo >&2; \
+	  || { cat $(VENV).log >&2; rm -rf $(VENV) $(VENV).log; echo >&2; \
 	       echo 'No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv' >&2; \
 	       exit 1; }
 	@rm -f $(VENV).log
