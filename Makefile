@@ -33,7 +33,7 @@ demo: $(VENV)/installed-demo
 	@echo 'The test accuracies:               grep test_acc $(DEMO)/output/*/log.test.*'
 
 test: $(VENV)/installed-test
-	python -m pytest -n $(CORES) $(TESTS)
+	python -m pytest -n $(CORES) --dist loadgroup $(TESTS)
 
 lint: $(VENV)/installed-lint
 	ruff check

@@ -32,7 +32,8 @@ for STAGE in PLAN.sweep.stages:
         resources:
             **PLAN.resources(STAGE),
             gpu=STAGE.gpu,
-        retries: STAGE.retries
+        # in a job of a cluster none: the main process retries, with a new job
+        retries: 0 if workflow.remote_exec else STAGE.retries
         priority: lambda wildcards, stage=STAGE.name: PLAN.priority(wildcards.experiment, stage)
         shell:
             RUNNER + " {params.options:q} -- {params.command:q}"
