@@ -31,7 +31,7 @@ CONFIG = or_stop(
 )
 PLAN = or_stop(plan_module.make_plan, CONFIG)
 STAGE_RULES = plan_module.rule_names(
-    [stage.name for stage in PLAN.sweep.stages], {"all", "stages", "results"}
+    [stage.name for stage in PLAN.sweep.stages], {"all", "stages", "results", "read_logs"}
 )
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
 RUNNER = shlex.join(
