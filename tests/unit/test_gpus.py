@@ -41,11 +41,11 @@ def test_where_slots_come_from(
 
 
 def test_real_gpus_are_shared_by_all_sweeps_and_virtual_ones_by_none() -> None:
-    """The lock folder is the machine's for GPUs, the output's for virtual slots, the job's inside one."""
+    """GPUs are locked by machine, or by batch job; virtual slots by output folder."""
 
     def folder(given: list[str] | None, environment: dict[str, str], output: str) -> str:
         return choose_slots(
-            given, environment, output=output, virtual=2, query=lambda: []
+            given, environment, output=output, virtual=2, query=list
         ).folder  # fmt: skip
 
     assert folder(["0"], {}, "a") == folder(["1"], {}, "b")
