@@ -51,9 +51,9 @@ def asked_slots():
 
 def begin():
     """Before the first job: claim the output folder, tell the stage runners, greet the user."""
-    if not CLAIM.is_ours:
+    if holder := CLAIM.begin():
         sys.exit(
-            f"error: another workflow (process {CLAIM.holder}) is running this sweep: "
+            f"error: another workflow (process {holder}) is running this sweep: "
             f"its output folder is '{CONFIG.output}'"
         )
     if workflow.local_exec:
