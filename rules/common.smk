@@ -31,7 +31,7 @@ CONFIG = or_stop(
 )
 PLAN = or_stop(plan_module.make_plan, CONFIG)
 STAGE_RULES = plan_module.rule_names(
-    [stage.name for stage in PLAN.sweep.stages], {"all", "stages", "results"}
+    [stage.name for stage in PLAN.sweep.stages], {"all", "stages", "results", "read_logs"}
 )
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
 RUNNER = shlex.join(
@@ -51,9 +51,9 @@ def asked_slots():
 
 def begin():
     """Before the first job: claim the output folder, tell the stage runners, greet the user."""
-    if not CLAIM.is_ours:
+    if holder := CLAIM.begin():
         sys.exit(
-            f"error: another workflow (process {CLAIM.holder}) is running this sweep: "
+            f"error: another workflow (process {holder}) is running this sweep: "
             f"its output folder is '{CONFIG.output}'"
         )
     if workflow.local_exec:

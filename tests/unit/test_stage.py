@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Runner
+from stage_runner import Runner
 
 SECONDS = 30
 

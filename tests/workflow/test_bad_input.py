@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Project
+from projects import Project
 
 GOOD = "template:\n  train: echo {a}\nresource: [0]\n---\na: [1, 2]\n"
 

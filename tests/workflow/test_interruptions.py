@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import SECONDS, Project, wait_until
+from projects import SECONDS, Project, wait_until
 
 # Each train run says that it has started and then waits for a word through a named pipe.
 WAITING = """\

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, Project
+from projects import REPOSITORY, Project
 
 TWO = """\
 template:

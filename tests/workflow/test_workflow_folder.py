@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import REPOSITORY, Done, Project
+from projects import REPOSITORY, Done, Project
 
 PARAMS = """\
 template:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,10 +106,33 @@ class Plan:
         position = chain.index(stage) if stage in chain else 0
         return [_literal(self.marker(experiment, chain[position - 1]))] if position else []
 
+    def last_marker(self, experiment: str) -> str:
+        """The marker of an experiment's last stage."""
+        return _literal(self.marker(experiment, self._find(experiment).stages[-1]))
+
     def last_markers(self) -> list[str]:
         """The markers of the last stage of every experiment."""
-        found = [self.marker(e.name, e.stages[-1]) for e in self.experiments.values() if e.stages]
-        return [_literal(path) for path in found]
+        return [self.last_marker(experiment) for experiment in self.experiments]
+
+    def result_pattern(self, file: str) -> str:
+        """The path of one experiment's derived file, with the wildcard experiment."""
+        results = self.config.results.replace("{", "{{").replace("}", "}}")
+        return f"{results}/{{experiment}}/{file}"
+
+    def results(self, file: str) -> list[str]:
+        """That derived file of every experiment."""
+        return [_literal(f"{self.config.results}/{name}/{file}") for name in self.experiments]
+
+    def log_arguments(self, experiment: str) -> list[str]:
+        """The arguments of scripts/read_logs.py: all stages, also those not selected now."""
+        return [
+            f"--folder={self.folder(experiment)}",
+            f"--records={self.records(experiment)}",
+            f"--suffix={'.' + experiment if self.config.no_subdir else ''}",
+            f"--output={self.config.results}/{experiment}",
+            f"--options={json.dumps(self.config.logs, sort_keys=True)}",
+            *self._stages,
+        ]
 
     def priority(self, experiment: str, stage: str) -> int:
         """What has begun goes on first, then the order of the file decides."""

@@ -41,6 +41,8 @@ class Claim:
 
     Snakemake's own lock survives a `kill -9` and does not say who holds it. This one ends with its
     process: whoever gets it knows that locks on this output are left over from a dead workflow.
+    A dry run, too, reads the Snakefile and holds the claim for a moment: only a process that has
+    called `begin` keeps others out.
     """
 
     def __init__(self, output: str, folder: Path = Path(".snakemake")) -> None:
@@ -49,22 +51,30 @@ class Claim:
         path = folder / "sweepmake" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+", encoding="ascii")
-        self.holder = ""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        self._is_ours = False
+        if self._take():
+            _clear_locks(folder / "locks", output)
+
+    def begin(self) -> str:
+        """Say that this process starts runs; return "", or the id of the process that does so."""
+        while not self._take():
             self._file.seek(0)
-            self.holder = self._file.read().strip() or "unknown"
-            return
-        self._file.truncate(0)
+            if holder := self._file.read().strip():
+                return holder
+            time.sleep(0.1)  # a dry run: it ends by itself
         self._file.write(f"{os.getpid()}\n")
         self._file.flush()
-        _clear_locks(folder / "locks", output)
+        return ""
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether no other living workflow writes into the output folder."""
-        return not self.holder
+    def _take(self) -> bool:
+        if not self._is_ours:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            self._is_ours = True
+            self._file.truncate(0)
+        return True
 
 
 def _clear_locks(folder: Path, output: str) -> None:

@@ -1,0 +1,34 @@
+"""Read one experiment's logs, rank by rank: history.csv.gz and metrics.json."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from sweepmake.attempts import newest_logs
+from sweepmake.errors import SweepmakeError
+from sweepmake.logs.options import LogOptions
+from sweepmake.logs.parse import StageLogs, parse_logs
+
+
+def main(job: argparse.Namespace) -> None:
+    """Parse the newest run of every stage that has one."""
+    found = (
+        (stage, newest_logs(job.folder, job.records, stage, job.suffix)) for stage in job.stages
+    )
+    stages = [StageLogs(stage, logs) for stage, logs in found if logs]
+    parse_logs(stages, job.output, options=LogOptions.from_config(json.loads(job.options)))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="the experiment's folder")
+    parser.add_argument("--records", type=Path, required=True, help="the folder of its records")
+    parser.add_argument("--suffix", default="", help="what the names of its logs end with")
+    parser.add_argument("--output", type=Path, required=True, help="where the results go")
+    parser.add_argument("--options", default="{}", help="the `logs` part of config.yaml, as JSON")
+    parser.add_argument("stages", nargs="+", help="the stages, in their order")
+    try:
+        main(parser.parse_args())
+    except SweepmakeError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,52 @@
+"""Which logs of an experiment belong together: the attempts of each stage's newest run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+__all__ = ["newest_logs"]
+
+
+def newest_logs(folder: Path, records: Path, stage: str, suffix: str = "") -> tuple[Path, ...]:
+    """Return the logs of the newest run of a stage: its attempts, oldest first; () for none.
+
+    A run that failed or was interrupted and then tried again with the same command is one run of
+    several attempts. A changed command, or a run repeated after it had finished, is a new one.
+
+    Args:
+        folder: the experiment's folder, where the logs lie.
+        records: the folder of its records; where it holds none (mlrunner made the folder), the
+            newest log counts.
+        stage: the stage's name.
+        suffix: "." and the experiment's name where experiments share a folder.
+    """
+    attempts = _attempts(records / "runs.jsonl", stage)
+    found: list[Path] = []
+    for attempt in reversed(attempts):
+        if attempt.get("fingerprint") != attempts[-1].get("fingerprint"):
+            break
+        if found and attempt.get("state") == "finished":
+            break
+        log = Path(str(attempt.get("log", "")))
+        if log.is_file():
+            found.append(log)
+    if not found:
+        logs = sorted(folder.glob(f"log.{stage}.????????.??????{suffix}"))
+        return tuple(logs[-1:])
+    return tuple(reversed(found))
+
+
+def _attempts(path: Path, stage: str) -> list[dict[str, object]]:
+    """Return the records of a stage's attempts, oldest first."""
+    if not path.is_file():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # a crash of the machine has cut this line; its log is found by its successors
+        if isinstance(record, dict) and record.get("stage") == stage:
+            records.append(record)
+    return records
