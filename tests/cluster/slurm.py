@@ -70,10 +70,11 @@ NODE = (
 )
 
 # The jobstep plugin of Snakemake strips most SLURM_* variables before it calls srun
-# (snakemake_executor_plugin_slurm_jobstep 0.6.1), also the one that says where this Slurm is.
+# (snakemake_executor_plugin_slurm_jobstep 0.6.1), also the one that says where this Slurm is. Where
+# it is set it stays: the srun that is started here may be such a script, of an outer Slurm.
 SRUN = """\
 #!/bin/sh
-SLURM_CONF='{conf}' exec '{srun}' "$@"
+SLURM_CONF="${{SLURM_CONF:-{conf}}}" exec '{srun}' "$@"
 """
 
 

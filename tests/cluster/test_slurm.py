@@ -58,11 +58,12 @@ COMMAND = [
     sys.executable, "-m", "snakemake",
     "--snakefile", str(ROOT / "Snakefile"),
     "--profile", str(ROOT / "profiles/slurm"),
-    # what holds for this Slurm only: small nodes, no accounting, and short runs to look at often
+    # what holds for this Slurm only: small nodes, no accounting, short runs
     "--default-resources", f"mem_mb={DEFAULT_MEM_MB}", f"runtime={DEFAULT_RUNTIME}",
     "--slurm-status-command", "squeue",
     "--slurm-no-account",
-    "--slurm-init-seconds-before-status-checks", "6",
+    # the wait grows by 10 each time that no job has ended; one takes 6 or 7 on two idle cores
+    "--slurm-init-seconds-before-status-checks", "8",
     "--latency-wait", "5",
 ]  # fmt: skip
 
@@ -192,7 +193,7 @@ def test_an_interrupt_cancels_the_jobs(slurm: Slurm, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(ENDLESS)
     workflow = subprocess.Popen(COMMAND, cwd=tmp_path, env=slurm.environment)
     try:
-        wait_for(lambda: len(list(tmp_path.glob("output/*/log.train.*"))) == 2)
+        wait_for(lambda: len(list(tmp_path.glob("output/*/log.train.*"))) == 2 or workflow.poll())
         workflow.send_signal(signal.SIGINT)
         assert workflow.wait(TIMEOUT_S) != 0
     finally:
