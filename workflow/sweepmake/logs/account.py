@@ -59,22 +59,20 @@ class LauncherText:
     """What the launcher and the system wrote themselves, kept apart from every rank.
 
     Args:
-        bytes: all bytes of it.
+        size: bytes of it.
         lines: line feeds in it.
         text: its first 256 KiB.
     """
 
-    bytes: int = 0
+    size: int = 0
     lines: int = 0
     text: bytearray = field(default_factory=bytearray)
 
     def add(self, text: bytes) -> None:
         """Count the text and keep it while there is room."""
-        self.bytes += len(text)
+        self.size += len(text)
         self.lines += text.count(b"\n")
-        room = (1 << 18) - len(self.text)
-        if room > 0:
-            self.text += text[:room]
+        self.text += text[: max(0, (1 << 18) - len(self.text))]
 
 
 # Open MPI 4 and 5, `mpirun` on a non-zero exit:

@@ -27,22 +27,18 @@ LAUNCHER_STREAM = StreamId(LAUNCHER_RANK, "launcher")
 class Stream:
     """The pieces of one stream that nobody took yet.
 
-    A segment is what stands between one tag and the next. A segment that a block edge cuts comes
-    in several pieces; `continued` counts those that are not the first.
+    A segment is what stands between one tag and the next. One that a block edge cuts comes in
+    several pieces, of which only the first counts.
     """
 
-    __slots__ = (
-        "continued", "ends_line", "events", "id", "joined", "lines", "pieces", "segments",
-        "tag_length",
-    )  # fmt: skip
+    __slots__ = ("ends_line", "events", "id", "lines", "pieces", "segments", "tag_length", "tags")
 
     def __init__(self, stream: StreamId, events: list[tuple[StreamId, bytes]] | None) -> None:
         self.id = stream
         self.pieces: list[bytes] = []
-        self.continued = 0
         self.segments = 0
+        self.tags = 0
         self.lines = 0
-        self.joined = 0
         self.tag_length = 0
         self.ends_line = True
         self.events = events
@@ -50,9 +46,19 @@ class Stream:
     def add(self, text: bytes, *, continued: bool = False) -> None:
         """Append one piece; say whether it continues a segment that already has one."""
         self.pieces.append(text)
-        self.continued += continued
+        if not continued:
+            self.segments += 1
+            self.tags += self.tag_length
+        self.lines += text.count(b"\n")
         if self.events is not None:
             self.events.append((self.id, text))
+
+    def add_segments(self, text: bytes, segments: int, lines: int) -> None:
+        """Append many whole segments at once, already joined and counted."""
+        self.pieces.append(text)
+        self.segments += segments
+        self.tags += segments * self.tag_length
+        self.lines += lines
 
 
 class Collector:
@@ -91,21 +97,17 @@ class Collector:
             if not stream.pieces:
                 continue
             text = b"".join(stream.pieces)
-            segments = len(stream.pieces) - stream.continued
             stream.pieces.clear()
-            stream.continued = 0
-            account = self.account[key.rank]
-            lines = text.count(b"\n")
-            account.bytes += len(text)
-            account.lines += lines
-            account.tag_bytes += segments * stream.tag_length
-            stream.segments += segments
             if text:
                 taken[key] = text
+                stream.ends_line = text.endswith(b"\n")
+            self.account[key.rank].bytes += len(text)
+        for rank, account in self.account.items():
+            own = [stream for key, stream in self.streams.items() if key.rank == rank]
+            account.lines = sum(stream.lines for stream in own)
+            account.tag_bytes = sum(stream.tags for stream in own)
             # a segment without a line feed at its end is a fragment; the last may yet be whole
-            stream.lines += lines
-            stream.ends_line = text.endswith(b"\n")
-            joined = max(0, stream.segments - stream.lines - (not stream.ends_line))
-            account.joined += joined - stream.joined
-            stream.joined = joined
+            account.joined = sum(
+                max(0, stream.segments - stream.lines - (not stream.ends_line)) for stream in own
+            )
         return taken

@@ -66,19 +66,18 @@ class LabelDecoder:
         self._rest(first[virtual:] if virtual else first, more=bool(labels) or waiting > 0)
         for index, (label, text) in enumerate(zip(labels, texts, strict=True)):
             whole = waiting > 0 or index < len(labels) - 1
-            self._record(label, text, position, whole=whole, final=final)
+            self._record(label, text, position, whole=whole)
             position += len(label) + 3 + len(text)
         if final:
             for stream in self._collector.streams.values():
                 self._collector.of(stream).ambiguous += 1  # whose is the last line feed?
         return len(block) - waiting
 
-    def _record(self, label: bytes, text: bytes, position: int, *, whole: bool, final: bool) -> None:
+    def _record(self, label: bytes, text: bytes, position: int, *, whole: bool) -> None:
         """Hand on the text between one label and the next.
 
         Args:
             whole: another label follows, so a line feed stood at the end.
-            final: nothing follows.
         """
         stream = self._streams.get(label)
         if stream is None:
@@ -92,7 +91,7 @@ class LabelDecoder:
         ended = whole or bool(line_feed)
         if len(content) == self._form.cut and ended:
             stream.add(content)
-            account.tag_bytes += 1
+            stream.tags += 1
         else:
             stream.add(content + b"\n" if ended else content)
         self._current = None if ended else stream
@@ -118,6 +117,7 @@ class LabelDecoder:
         """Put aside srun's own text; a label that the end of the log cuts is no text."""
         start = text.rfind(b"\n") + 1
         tail = text[start:]
-        if tail and len(tail) < self._width + 2 and self._label(tail + b"0: "[-(self._width + 2 - len(tail)) :]):
+        missing = self._width + 2 - len(tail)
+        if tail and missing > 0 and self._label(tail + (b"0" * self._width + b": ")[-missing:]):
             text = text[:start]
         self._collector.launcher(text)

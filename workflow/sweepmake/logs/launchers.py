@@ -7,13 +7,21 @@ safe_shell_exec.py and torch's elastic/multiprocessing/tail_log.py, checked on c
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import InputError, suggestion
 
-__all__ = ["LAUNCHERS", "Launcher", "custom_launcher", "launcher_named", "launcher_names", "recognise"]
+__all__ = [
+    "LAUNCHERS",
+    "Launcher",
+    "custom_launcher",
+    "launcher_named",
+    "launcher_names",
+    "recognise",
+]
 
 # `time.ctime()`: "Sat Nov 21 17:28:16 2026"
 _CTIME = rb"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
@@ -38,6 +46,8 @@ class Launcher:
         weak: the tag is so plain that programs print the like of it; only ranks that were
             seen at the start of a line count.
         cut: content of this many bytes was cut by the launcher, with a line feed of its own.
+        separator: the constant end of the tag, if the rest of it begins with the last bracket
+            before it.
         max_tag: a tag with its timestamp is never longer than this many bytes.
         speaker: name of the launcher in the cleaned log.
     """
@@ -51,6 +61,7 @@ class Launcher:
     weak: bool = False
     cut: int = 0
     max_tag: int = 64
+    separator: bytes = b""
     speaker: str = "mpirun"
 
     @property
@@ -78,13 +89,14 @@ def _open_mpi_5() -> Iterable[Launcher]:
         long = 340 if form in ("tag-detailed", "tag-fullname") else 64
         for time in (b"", rb"\[" + _CTIME + rb"\]"):
             name = f"{form}, timestamps" if time else form
-            yield Launcher("openmpi5", name, tag, time, midline=False, max_tag=long)
+            end = b">: " if form != "tag-detailed" else b""
+            yield Launcher("openmpi5", name, tag, time, midline=False, max_tag=long, separator=end)
 
 
 def _stamped(name: str, tag: bytes, breaks: bytes, midline: bool) -> Iterable[Launcher]:
     """Yield a tag without and with the timestamp before it."""
     for form, time in (("tag", b""), ("timestamps", _CTIME)):
-        yield Launcher(name, form, tag, time, breaks, midline, max_tag=96)
+        yield Launcher(name, form, tag, time, breaks, midline, max_tag=96, separator=b">:")
 
 
 def _hydra(name: str) -> Iterable[Launcher]:
@@ -111,6 +123,7 @@ LAUNCHERS: tuple[Launcher, ...] = (
         "torchrun",
         tag=rb"\[(?P<job>[A-Za-z_][A-Za-z0-9_.-]{0,80}?)(?P<rank>\d{1,7})\]:",
         max_tag=96,
+        separator=b"]:",
         weak=True,
         speaker="torchrun",
     ),
@@ -153,7 +166,9 @@ def custom_launcher(pattern: str) -> Launcher:
     try:
         compiled = re.compile(pattern.encode())
     except (re.error, OverflowError, RecursionError) as error:
-        raise InputError(f"launcher: the tag '{pattern}' is no regular expression: {error}") from None
+        raise InputError(
+            f"launcher: the tag '{pattern}' is no regular expression: {error}"
+        ) from error
     if "rank" not in compiled.groupindex:
         raise InputError(
             f"launcher: the tag '{pattern}' has no group for the rank",
@@ -223,7 +238,7 @@ def _plausible(form: Launcher, found: list[re.Match[bytes]], score: float) -> bo
         return False
     if form.name == "srun" and len({tag.end() for tag in found}) > 1:
         return False  # labels are right-aligned, so all have one width
-    counting = len(ranks) > 2 and all(b - a == 1 for a, b in zip(ranks, ranks[1:], strict=False))
+    counting = len(ranks) > 2 and all(b - a == 1 for a, b in itertools.pairwise(ranks))
     return not counting  # 0: …, 1: …, 2: … each once is a program that counts
 
 
@@ -236,6 +251,9 @@ def _own_space(form: Launcher, lines: list[bytes]) -> bool:
     if form.name != "openmpi5":
         return False
     own = re.compile(
-        form.time + b"(?:" + form.tag + rb")(?:iteration +\d+/|\d+/\d+ \[|\[?(?:\d{1,7}(?:,|\]<))?$)"
+        form.time
+        + b"(?:"
+        + form.tag
+        + rb")(?:iteration +\d+/|\d+/\d+ \[|\[?(?:\d{1,7}(?:,|\]<))?$)"
     ).match
     return all(own(line) for line in lines)

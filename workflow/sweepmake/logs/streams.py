@@ -1,12 +1,12 @@
 """From the one stream that a launcher prints to the streams that its ranks wrote.
 
-    demultiplexer = Demultiplexer()
-    for block in read_blocks("log.train.20261121.172816"):
-        demultiplexer.feed(block)
-        for stream, text in demultiplexer.take().items():
-            …
-    demultiplexer.close()
-    … take() once more
+demultiplexer = Demultiplexer()
+for block in read_blocks("log.train.20261121.172816"):
+    demultiplexer.feed(block)
+    for stream, text in demultiplexer.take().items():
+        …
+demultiplexer.close()
+… take() once more
 """
 
 from __future__ import annotations

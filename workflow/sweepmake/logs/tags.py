@@ -56,6 +56,9 @@ def _splitter(form: Launcher) -> Callable[[bytes], list[bytes]]:
     return cut
 
 
+_Cut = tuple[bytes, list[bytes], list[bytes], list[bytes]]
+
+
 class TagDecoder:
     """Decodes the output of launchers that tag chunks or lines.
 
@@ -72,9 +75,10 @@ class TagDecoder:
         self._stride = 3 if form.time else 2
         self._parse = re.compile(form.tag).fullmatch
         whole = form.time + b"(?:" + form.tag + b")"
-        self._gap = re.compile(b"\n(?!" + whole + b")")
-        self._streams: dict[bytes, Stream] = {}
-        self._refused: dict[bytes, int] = {}
+        self._streams: dict[bytes, Stream] = {}  # by tag, and by tag without its brackets
+        self._full: dict[bytes, bytes] = {}
+        self._time = re.compile(form.time).fullmatch
+        self._separator = form.separator
         self._jobs: set[bytes] = set()
         self._ranks = 0
         self._keep = form.max_tag + 160
@@ -108,56 +112,97 @@ class TagDecoder:
         if self._retry and len(block) < self._retry and not final:
             return 0
         self._retry = 0
+        if self._separator:
+            cut = self._cut(block)
+            if cut and self._commit(block, offset, *cut):
+                return len(block) - self._open(cut[2][-1], final=final)
         parts = self._split(block)
         stride = self._stride
         first, tags, texts = parts[0], parts[stride - 1 :: stride], parts[stride::stride]
         if not tags:
             return len(block) - self._open(first, final=final)
-        distinct = set(tags)
-        if not self._plain(block, first, texts, distinct):
-            return self._walk(block, offset, parts, final=final)
-        if first:
-            self._hand_on(first)
-        last = texts.pop()
-        streams = self._streams
-        if self._collector.events is None:
-            adders = {tag: streams[tag].pieces.append for tag in distinct}
-            for tag, text in zip(tags, texts, strict=False):
-                adders[tag](text)
-        else:
-            for tag, text in zip(tags, texts, strict=False):
-                streams[tag].add(text)
-        if self._form.weak and self._form.midline:
-            for tag, text in zip(tags, texts, strict=False):
-                if text[-1] in _SUSPECT:
-                    self._collector.of(streams[tag]).ambiguous += 1
-        for tag in distinct:
-            self._heard(streams[tag], offset + block.rfind(tag))
-        if stride == 3:
-            for tag, time in dict(zip(tags, parts[1::3], strict=True)).items():
-                self._heard_time(streams[tag], time)
-        self._begin(streams[tags[-1]], tags[-1])
-        return len(block) - self._open(last, final=final)
+        times = parts[1::3] if stride == 3 else []
+        if set(tags) <= self._full.keys() and self._commit(
+            block, offset, first, tags, texts, times
+        ):
+            return len(block) - self._open(texts[-1], final=final)
+        return self._walk(block, offset, parts, final=final)
 
-    def _plain(self, block: bytes, first: bytes, texts: list[bytes], distinct: set[bytes]) -> bool:
-        """Whether every tag is real and every segment is one rank's own text."""
-        if not distinct <= self._streams.keys():
+    def _cut(self, block: bytes) -> _Cut | None:
+        """Cut a block without regular expressions, or return None where one must look.
+
+        What stands between the ends of two tags is the text of one segment and, after its last
+        bracket, the next tag: `text[1,2]<stdout`.
+        """
+        pieces = block.split(self._separator)
+        last = pieces.pop()
+        parted = [piece.rpartition(b"[") for piece in pieces]
+        keys = [piece[2] for piece in parted]
+        if not keys or not set(keys) <= self._full.keys():
+            return None
+        texts = [piece[0] for piece in parted]
+        times: list[bytes] = []
+        stamp = self._time_length
+        if stamp:
+            times = [text[-stamp:] for text in texts]
+            if not all(map(self._time, set(times))):
+                return None
+            texts = [text[:-stamp] for text in texts]
+        first = texts[0]
+        texts.append(last)
+        del texts[0]
+        return first, keys, texts, times
+
+    def _commit(
+        self, block: bytes, offset: int,
+        first: bytes, tags: list[bytes], texts: list[bytes], times: list[bytes],
+    ) -> bool:  # fmt: skip
+        """Hand on all segments but the last, if every tag is real and every text a rank's own.
+
+        Each tag must be known, no segment empty, each line feed the last byte of a segment, and
+        for launchers that hold lines back each segment must end a line.
+        """
+        if (self._fresh and not first and self._current is not None) or b"" in texts[:-1]:
             return False
-        if self._fresh and not first and self._current is not None:
+        ends = [text[-1] for text in texts[:-1]]
+        if first and self._current is not None:
+            ends.append(first[-1])
+        loose = texts[-1].count(b"\n") + (first.count(b"\n") if self._current is None else 0)
+        if block.count(b"\n") - loose != ends.count(10):
             return False
-        if b"" in texts and texts.index(b"") < len(texts) - 1:
-            return False
-        start = 0 if self._current is not None else len(first)
-        if self._gap.search(block, start, len(block) - len(texts[-1])):
-            return False
-        if not self._form.midline:
-            ends = {text[-1] for text in texts[:-1]}
-            if first:
-                ends.add(first[-1])
-            elif not self._at_break:
+        form = self._form
+        if not form.midline:
+            if (not first and not self._at_break) or not set(ends) <= set(form.breaks):
                 return False
-            return ends <= set(self._form.breaks)
+        elif form.weak:
+            self._suspect(first, tags, texts)
+        segments: dict[bytes, list[bytes]] = {tag: [] for tag in set(tags)}
+        adders = {tag: found.append for tag, found in segments.items()}
+        for tag, text in zip(tags, texts[:-1], strict=False):
+            adders[tag](text)
+        self._hand_on(first)
+        for tag, found in segments.items():
+            stream, text = self._streams[tag], b"".join(found)
+            stream.add_segments(text, len(found), text.count(b"\n"))
+            self._collector.of(stream).heard_at = offset + block.rfind(self._full[tag])
+        if self._collector.events is not None:
+            ids = {tag: self._streams[tag].id for tag in segments}
+            self._collector.events.extend(
+                (ids[tag], text) for tag, text in zip(tags, texts[:-1], strict=False)
+            )
+        if times:
+            for tag, time in dict(zip(tags, times, strict=True)).items():
+                self._heard_time(self._streams[tag], time)
+        self._begin(self._streams[tags[-1]], self._full[tags[-1]])
         return True
+
+    def _suspect(self, first: bytes, tags: list[bytes], texts: list[bytes]) -> None:
+        """Count plain tags that stand where a program's own text could have them: `fold [1] of`."""
+        current = self._current
+        for tag, text in zip([b"", *tags], [first, *texts[:-1]], strict=True):
+            current = self._streams[tag] if tag else current
+            if text and text[-1] in _SUSPECT and current is not None:
+                self._collector.of(current).ambiguous += 1
 
     def _walk(self, block: bytes, offset: int, parts: list[bytes], *, final: bool) -> int:
         """Decode tag by tag, deciding about each; slower, and equal to the plain way."""
@@ -267,7 +312,10 @@ class TagDecoder:
             name = (groups.get("stream") or b"output").decode("utf-8", "replace")
             found = self._collector.stream(int(groups.get("rank") or 0), name)
             found.tag_length = len(tag) + self._time_length
-            self._streams[tag] = found
+            self._streams[tag], self._full[tag] = found, tag
+            if self._separator:
+                key = tag[1 : -len(self._separator)]
+                self._streams[key], self._full[key] = found, tag
         return found
 
     def _begin(self, stream: Stream, tag: bytes) -> None:
@@ -300,9 +348,8 @@ class TagDecoder:
         rest = text[stop + 1 :]
         if any(tag.startswith(rest) for tag in self._streams):
             self._hand_on(text[: stop + 1])
-            account = self._collector.of(self._current)
-            account.lost += 1
-            account.tag_bytes += len(rest)
+            self._collector.of(self._current).lost += 1
+            self._current.tags += len(rest)
             return
         spoken = _SPOKEN.search(text, 0, stop + 1)
         start = spoken.start() if spoken else stop + 1
