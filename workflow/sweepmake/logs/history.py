@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .readers.base import Observation
+from .readers.bulk import EPOCH_ENDS, Epochs
 from .tally import Tally
 
 __all__ = ["PLACE_COLUMNS", "Row", "RowStream", "Spool", "write_history"]
@@ -29,7 +30,6 @@ PLACE_COLUMNS = (
     "time_per_step_s",
 )
 _FLUSH = 32_768
-_EPOCH_ENDS = 500
 _GZIP_LEVEL = 1
 
 
@@ -93,7 +93,7 @@ class RowStream:
         self._spool = spool
         self._buffer: list[str] = []
         self._buffered = 0
-        self.epoch_ends: deque[str] = deque(maxlen=_EPOCH_ENDS)
+        self.epoch_ends: deque[str] = deque(maxlen=EPOCH_ENDS)
         self._last_line = ("", "")
 
     def add(self, seen: Observation) -> None:
@@ -152,6 +152,16 @@ class RowStream:
             self._end_epoch()
         self._last_line = (row.epoch, line)
         self.tally.row(row.epoch, row.step, row.steps, row.time_per_step_s, row.values)
+
+    def add_epochs(self, found: Epochs, last: Observation) -> None:
+        """Take whole epochs; `last` is their last row, which may still get values."""
+        self.flush_pending()
+        self._end_epoch()
+        self._last_line = ("", "")
+        self.epoch_ends.extend(found.end_lines)
+        self.write(found.lines, found.rows)
+        self.epoch = found.numbers[-1]
+        self.pending = Row(self.epoch, last)
 
     def _end_epoch(self) -> None:
         if self._last_line[1]:

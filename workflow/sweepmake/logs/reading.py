@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import compress, count, pairwise
 
-from .history import Row, RowStream
+from .history import RowStream
 from .readers import Observation, Reader
-from .readers.bulk import PER_STEP, SECONDS, Cells, Layout, layout_for
+from .readers.bulk import (
+    Cells,
+    Columns,
+    Epochs,
+    Layout,
+    layout_for,
+    rows_text,
+    whole_epochs,
+    with_epoch,
+)
 from .readers.keras import KerasEpochs
 
 __all__ = ["StreamReader"]
@@ -29,7 +39,10 @@ _STOPPED = re.compile(r"early stop since valid performance|Signaling Trainer to 
 _TROUBLE = re.compile(
     r"Traceback \(most recent call last\)|Segmentation fault|CUDA error|MPI_ABORT|\bKilled\b|core dumped"
 )
+# text right behind a tqdm bar that was not cleared: `… 283.63it/s]{'loss': 4.1609, …}`
+_GLUED = re.compile(r"\[\d[\d:]*<[\d?][^\]\[]*\](?=\s*[^\s\]])", re.ASCII)
 _LONGEST = 65_536
+_PIECE, _LARGEST = 4_096, 1 << 18
 
 
 class StreamReader:
@@ -48,6 +61,7 @@ class StreamReader:
         self._names: tuple[str, ...] = ()
         self._tail = "\n"
         self._overlong = False
+        self._piece = _PIECE
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
@@ -82,10 +96,21 @@ class StreamReader:
         self._counts.rows += self.rows.rows
 
     def _region(self, region: str) -> None:
-        """Read whole segments."""
-        if self._layout is not None:
-            self._bulk_region(region, self._layout)
-            return
+        """Read whole segments, in pieces: small ones while the layout of the bars is being learned."""
+        begin = 0
+        while begin < len(region):
+            cut = _SEGMENTS.search(region, begin + self._piece)
+            end = cut.start() if cut else len(region)
+            before = self._layout
+            if before is None:
+                self._general(region[begin:end])
+            else:
+                self._bulk_region(region[begin:end], before)
+            self._piece = _PIECE if self._layout is not before else min(self._piece * 2, _LARGEST)
+            begin = end
+
+    def _general(self, region: str) -> None:
+        """Offer whole segments to the readers one by one."""
         for segment in _SEGMENTS.split(region):
             if segment:
                 self._segment(segment)
@@ -103,6 +128,13 @@ class StreamReader:
         segment = segment.rstrip()
         if not segment:
             return
+        if "<" in segment and (match := _GLUED.search(segment)):
+            self._plain(segment[: match.end()])
+            segment = segment[match.end() :].strip()
+        self._plain(segment)
+
+    def _plain(self, segment: str) -> None:
+        """Offer a text without control characters to the readers."""
         if _DIGIT.search(segment):
             for at, reader in enumerate(self._readers):
                 seen = reader.read(segment)
@@ -159,80 +191,90 @@ class StreamReader:
             return
         self._names = names
         self.rows.learn(names)
-        self._layout = layout_for(reader.name, first, late)
+        if tuple(self.rows.columns[: len(names)]) == names:  # else the readers go on by themselves
+            self._layout = layout_for(reader.name, first, late)
 
     def _bulk_region(self, region: str, layout: Layout) -> None:
-        """Read whole segments in runs of bars; everything else goes to the readers one by one."""
-        found = layout.pattern.findall(region)
+        """Read whole segments in blocks of bars and headers; other texts go to the readers one by one."""
+        cells = layout.find(region)
+        if cells is None:
+            self._general(region)
+            return
+        found, columns = cells
         begin = 0
-        for at, cells in enumerate(found):
-            if not cells[0]:
-                if at > begin:
-                    self._run(found[begin:at], layout)
-                begin = at + 1
-                if cells[-1]:
-                    self._segment(cells[-1])
-        if len(found) > begin:
-            self._run(found[begin:], layout)
+        for at in compress(count(), columns[-1] if found else ()):
+            self._block(found, columns, begin, at, layout)
+            self._segment(found[at][-1])
+            begin = at + 1
+        if begin < len(found):
+            self._block(found, columns, begin, len(found), layout)
 
-    def _run(self, bars: list[Cells], layout: Layout) -> None:
-        """Take consecutive bars of one layout."""
-        epochs = self._epochs
-        names = self._tally.readers
-        names[layout.reader] = names.get(layout.reader, 0) + len(bars)
-        rows = self.rows
-        if len(bars) < 4 or not self._regular(bars, layout):
-            self._counts.observations += len(bars)
-            for cells in bars:
+    def _block(self, found: list[Cells], columns: Columns, begin: int, end: int, layout: Layout) -> None:
+        """Read bars and headers: whole epochs at once, the bars before and behind them in runs."""
+        heads = list(compress(range(begin, end), columns[-2][begin:end]))
+        if len(heads) > 2 and self._epochs.plain:
+            whole = whole_epochs(columns, heads[0], heads[1:], layout, len(self.rows.columns))
+            if whole is not None:
+                self._run(found, columns, begin, heads[0], layout)
+                self._whole(whole, found[heads[0]], found[heads[-1] - 1], layout)
+                begin, heads = heads[-1], heads[-1:]
+        for at, until in pairwise([begin, *heads, end]):
+            if at < until and found[at][-2]:
+                self._header(found[at])
+                at += 1
+            self._run(found, columns, at, until, layout)
+
+    def _header(self, cells: Cells) -> None:
+        seen = self._epochs.header(f"Epoch {cells[-2]}")
+        if seen is not None:
+            self._counts.places += 1
+            self.rows.add(seen)
+
+    def _whole(self, found: Epochs, header: Cells, end: Cells, layout: Layout) -> None:
+        """Take whole epochs; the first header goes the general way, which notices restarts."""
+        self._header(header)
+        self._count(layout.reader, found.bars)
+        self._counts.places += len(found.numbers) - 1
+        self._epochs.passed_epochs(found.numbers[-1], found.total)
+        last = layout.bar(end)
+        self.rows.add_epochs(
+            found, Observation(last.values, None, last.step, last.steps, "0", last.time_per_step_s)
+        )
+        if len(found.ends) > 1:
+            self._tally.epochs(found.numbers[:-1], layout.columns, found.ends[:-1])
+
+    def _run(self, found: list[Cells], columns: Columns, begin: int, end: int, layout: Layout) -> None:
+        """Take consecutive bars between two headers."""
+        if begin == end:
+            return
+        epochs, rows = self._epochs, self.rows
+        self._count(layout.reader, end - begin)
+        if end - begin < 4 or not self._regular(found[begin:end], layout):
+            for cells in found[begin:end]:
                 rows.add(epochs.place(layout.bar(cells)))
             return
-        self._counts.observations += len(bars)
-        rows.add(epochs.place(layout.bar(bars[0])))
+        rows.add(epochs.place(layout.bar(found[begin])))
         rows.flush_pending()
-        self._write(bars[1:-2], layout)
-        epochs.passed(len(bars) - 3)
-        for cells in bars[-2:]:
+        middle = [column[begin + 1 : end - 2] for column in columns]
+        lines = rows_text(middle, layout, len(rows.columns))
+        rows.write(with_epoch(rows.epoch, lines).replace("/", ",") + "\n", len(lines))
+        last = layout.bar(found[end - 3])
+        self._tally.row(rows.epoch, last.step, last.steps, last.time_per_step_s or "", last.values)
+        epochs.passed(len(lines), last.step)
+        for cells in found[end - 2 : end]:
             rows.add(epochs.place(layout.bar(cells)))
+
+    def _count(self, reader: str, bars: int) -> None:
+        self._counts.observations += bars
+        names = self._tally.readers
+        names[reader] = names.get(reader, 0) + bars
 
     def _regular(self, bars: list[Cells], layout: Layout) -> bool:
         """Return whether the run lies in one open epoch, closed at most by its last two bars."""
         epochs = self._epochs
         if not epochs.open or epochs.validating or epochs.epoch != self.rows.epoch:
             return False
-        steps = [cells[0] for cells in bars[:-1]]
-        if len(set(steps)) != len(steps):
+        steps = [int(cells[0].partition("/")[0][:18]) for cells in bars[:-1]]
+        if any(map(int.__ge__, steps, steps[1:])) or not epochs.rises(steps[0]):
             return False
         return not any(layout.is_final(cells) for cells in bars[:-2])
-
-    def _write(self, bars: list[Cells], layout: Layout) -> None:
-        """Write bars as rows without making a record of each."""
-        if not bars:
-            return
-        step, steps, eta, time, *columns = zip(*bars, strict=True)
-        columns.pop()
-        known = self.rows.columns
-        by_name = dict(zip(layout.columns, columns, strict=True))
-        empty = ("",) * len(bars)
-        cells = zip(
-            step,
-            steps,
-            map(SECONDS.__getitem__, eta),
-            map(PER_STEP.__getitem__, time),
-            *[by_name.get(name, empty) for name in known],
-            strict=True,
-        )
-        prefix = self.rows.epoch + ","
-        text = prefix + ("\n" + prefix).join(map(",".join, cells)) + "\n"
-        self.rows.write(text, len(bars))
-        last = Row(self.rows.epoch, self._last(bars[-1], layout))
-        self._tally.row(last.epoch, last.step, last.steps, last.time_per_step_s, last.values)
-
-    def _last(self, cells: Cells, layout: Layout) -> Observation:
-        bar = layout.bar(cells)
-        return Observation(
-            bar.values,
-            step=bar.step,
-            steps_per_epoch=bar.steps,
-            eta_s=bar.eta_s,
-            time_per_step_s=bar.time_per_step_s,
-        )

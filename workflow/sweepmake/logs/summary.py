@@ -44,10 +44,8 @@ class StageSummary:
 
 def number(text: str) -> Json:
     """Return a number text as JSON: an int, a float, or "nan", "inf", "-inf"."""
-    try:
-        return int(text) if len(text) < 18 else float(text)
-    except ValueError:
-        pass
+    if text.isdecimal() and len(text) < 18:
+        return int(text)
     try:
         value = float(text)
     except ValueError:

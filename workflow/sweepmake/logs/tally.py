@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 __all__ = ["Best", "Counts", "Tally", "direction"]
@@ -70,7 +70,7 @@ class Tally:
     total_training_time_s: float | None = None
     trouble: bool = False
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
-    _time_sum: float = 0.0
+    _time_ns: int = 0
     _time_count: int = 0
     _epoch: str = ""
     _step: str = ""
@@ -80,7 +80,7 @@ class Tally:
     @property
     def time_per_step_s(self) -> float | None:
         """The mean over the epochs of their last time per step."""
-        return self._time_sum / self._time_count if self._time_count else None
+        return self._time_ns / self._time_count / 1e9 if self._time_count else None
 
     def row(self, epoch: str, step: str, steps: str, time: str, values: Mapping[str, str]) -> None:
         """Take a finished row (in bulk: the last of several of one epoch)."""
@@ -99,8 +99,7 @@ class Tally:
     def close(self) -> None:
         """Close the epoch: its last values count for the best."""
         if self._time:
-            self._time_sum += float(self._time)
-            self._time_count += 1
+            self._add_time(self._time, 1)
             self._time = ""
         if not self._values:
             return
@@ -109,13 +108,51 @@ class Tally:
             rule = _rule(name)
             if rule is None:
                 continue
-            value = float(text)
-            best = self.best.get(name)
-            if value != value:
-                continue
-            if best is None or (value < best.value if rule == "min" else value > best.value):
-                self.best[name] = Best(value, text, self._epoch, self._step)
+            self._compare(name, rule, Best(float(text), text, self._epoch, self._step))
         self._values.clear()
+
+    def epochs(self, numbers: list[str], names: Sequence[str], ends: list[list[str]]) -> None:
+        """Take epochs read in bulk.
+
+        Args:
+            numbers: their numbers.
+            names: the metrics.
+            ends: their last rows: "13/13", ETA, time per step (s), values in the order of `names`.
+        """
+        self.close()
+        places, _, times, *columns = zip(*ends, strict=True)
+        for text, often in Counter(times).items():
+            if text:
+                self._add_time(text, often)
+        for name, texts in zip(names, columns, strict=False):
+            present = [at for at, text in enumerate(texts) if text]
+            if not present:
+                continue
+            self.last[name] = texts[present[-1]]
+            rule = _rule(name)
+            values = [float(texts[at]) for at in present] if rule else []
+            sound = [value for value in values if value == value]
+            if rule is not None and sound:
+                value = min(sound) if rule == "min" else max(sound)
+                at = present[values.index(value)]
+                step = places[at].partition("/")[0]
+                self._compare(name, rule, Best(value, texts[at], numbers[at], step))
+        step, _, steps = places[-1].partition("/")
+        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step
+        self.steps_per_epoch = self.steps_per_epoch or places[0].partition("/")[2]
+
+    def _compare(self, name: str, rule: str, new: Best) -> None:
+        """Keep the better of the best so far and a new one; the earlier of equals."""
+        best = self.best.get(name)
+        if new.value != new.value:
+            return
+        if best is None or (new.value < best.value if rule == "min" else new.value > best.value):
+            self.best[name] = new
+
+    def _add_time(self, text: str, count: int) -> None:
+        """Add times per step, in whole nanoseconds: the sum does not depend on the order."""
+        self._time_ns += round(min(float(text), 1e9) * 1e9) * count
+        self._time_count += count
 
     def moved(self, old: str, new: str, *, again: bool) -> None:
         """Note a change of epoch; one that goes back is a restart of the program."""

@@ -16,7 +16,7 @@ __all__ = ["NUMBER", "Observation", "Reader", "is_number", "seconds", "unit_seco
 # A number as programs print it. No nested repeats: matching is linear.
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[nN][aA][nN]|[iI]nf(?:inity)?|INF)"
 _NUMBER = re.compile(NUMBER)
-_DURATION = re.compile(r"(?:(\d+) days?, ?|(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)", re.ASCII)
+_DURATION = re.compile(r"(?:(\d{1,6}) days?, ?|(\d{1,6})-)?(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _UNIT = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)", re.ASCII)
 

@@ -81,6 +81,7 @@ class KerasEpochs:
         self._glued_seen = False
         self._plain_end = False
         self._last: tuple[str, str] | None = None
+        self._step = 0
 
     def header(self, text: str) -> Observation | None:
         """Return the place of `Epoch 3/12`; text in front of it is the caller's."""
@@ -107,13 +108,28 @@ class KerasEpochs:
 
     def _start(self, epoch: str, total: str) -> Observation:
         self.epoch, self.total, self.open = epoch, total, True
-        self.validating, self._bars, self._last = False, 0, None
+        self.validating, self._bars, self._last, self._step = False, 0, None, 0
         return Observation({}, epoch=epoch, total_epochs=int(total[:9]), kind="place")
 
-    def passed(self, bars: int) -> None:
-        """Take note of bars inside the open epoch that were read in bulk."""
+    def passed(self, bars: int, step: str) -> None:
+        """Take note of bars inside the open epoch that were read in bulk, up to this step."""
         self._bars += bars
         self._last = None
+        self._step = int(step[:18])
+
+    def passed_epochs(self, epoch: str, total: str) -> None:
+        """Take note of whole epochs that were read in bulk; this is the last of them."""
+        self.epoch, self.total, self.open, self._plain_end = epoch, total, False, True
+        self._last = None
+
+    def rises(self, step: int) -> bool:
+        """Return whether a step is behind the last one of the open epoch."""
+        return step > self._step
+
+    @property
+    def plain(self) -> bool:
+        """Whether headers mean what they say: not in a validation of TF 1.15, nor ever in one."""
+        return not self.validating and not self._glued_seen
 
     def place(self, bar: Bar) -> Observation:
         """Return the bar as an observation of the epoch that it belongs to."""
@@ -123,6 +139,10 @@ class KerasEpochs:
             self.validating = False
         key = (bar.step, bar.steps)
         full = bar.step == bar.steps
+        step = int(bar.step[:18])
+        if self.open and step < self._step:
+            self.open = False  # the header of a later epoch was lost: which epoch this is, is not known
+        self._step = step
         if self.open:
             epoch = self.epoch
         else:  # behind the epoch's end: only its own last redraw may still come
@@ -141,7 +161,7 @@ class KerasEpochs:
             epoch=epoch,
             step=bar.step,
             steps_per_epoch=bar.steps or None,
-            eta_s=bar.eta_s,
+            eta_s="0" if ends else bar.eta_s,
             time_per_step_s=bar.time_per_step_s,
             kind="progress",
             ends=ends,

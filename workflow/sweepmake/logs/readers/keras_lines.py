@@ -37,7 +37,8 @@ class KerasLines:
         if parts is None or not parts[3]:
             return None
         steps = "" if match.group(2) == "Unknown" else match.group(2)
-        return self.epochs.place(Bar(match.group(1), steps, None, parts[1], True, parts[3]))
+        seen = self.epochs.place(Bar(match.group(1), steps, None, parts[1], True, parts[3]))
+        return seen._replace(eta_s=None)
 
     def finish(self) -> Sequence[Observation]:
         """Return nothing: a line is never held back."""

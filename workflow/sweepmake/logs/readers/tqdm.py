@@ -96,11 +96,10 @@ class Tqdm:
             and bar.values == fresh[-1].values
         )
         steps = [first.step + 1 + i if certain else first.step for i in range(len(fresh))]
-        out = [] if first.step == 0 else [first.observation(first.step)]
-        out += [one.observation(step) for one, step in zip(fresh, steps, strict=True)]
-        if not certain:
-            out = [one._replace(kind="line") for one in _changed(out)]
-        return out
+        out = [one.observation(step) for one, step in zip(fresh, steps, strict=True)]
+        if first.step:
+            out.insert(0, first.observation(first.step))
+        return out if certain else _changed(out)
 
     def finish(self) -> Sequence[Observation]:
         """Return the redraws of the last count, at the step that they showed."""
@@ -108,9 +107,9 @@ class Tqdm:
 
 
 def _changed(redraws: list[Observation]) -> list[Observation]:
-    """Return the redraws whose values differ from the one before."""
-    pairs = zip([None, *redraws[:-1]], redraws, strict=True)
-    return [now for before, now in pairs if before is None or before.values != now.values]
+    """Return the first redraw and those whose values differ from the one before, as rows of their own."""
+    pairs = zip(redraws, redraws[1:], strict=False)
+    return redraws[:1] + [now._replace(kind="line") for before, now in pairs if before.values != now.values]
 
 
 def _parse(text: str) -> _Bar | None:
