@@ -13,7 +13,6 @@ from itertools import compress, count, pairwise
 from .history import RowStream
 from .readers import Observation, Reader
 from .readers.bulk import (
-    Cells,
     Columns,
     Epochs,
     Layout,
@@ -22,7 +21,7 @@ from .readers.bulk import (
     whole_epochs,
     with_epoch,
 )
-from .readers.keras import KerasEpochs
+from .readers.keras import Bar, KerasEpochs
 
 __all__ = ["StreamReader"]
 
@@ -196,85 +195,82 @@ class StreamReader:
 
     def _bulk_region(self, region: str, layout: Layout) -> None:
         """Read whole segments in blocks of bars and headers; other texts go to the readers one by one."""
-        cells = layout.find(region)
-        if cells is None:
+        columns = layout.find(region)
+        if columns is None:
             self._general(region)
             return
-        found, columns = cells
         begin = 0
-        for at in compress(count(), columns[-1] if found else ()):
-            self._block(found, columns, begin, at, layout)
-            self._segment(found[at][-1])
+        for at in compress(count(), columns[-1]):
+            self._block(columns, begin, at, layout)
+            self._segment(columns[-1][at])
             begin = at + 1
-        if begin < len(found):
-            self._block(found, columns, begin, len(found), layout)
+        self._block(columns, begin, len(columns[0]), layout)
 
-    def _block(self, found: list[Cells], columns: Columns, begin: int, end: int, layout: Layout) -> None:
+    def _block(self, columns: Columns, begin: int, end: int, layout: Layout) -> None:
         """Read bars and headers: whole epochs at once, the bars before and behind them in runs."""
         heads = list(compress(range(begin, end), columns[-2][begin:end]))
         if len(heads) > 2 and self._epochs.plain:
-            whole = whole_epochs(columns, heads[0], heads[1:], layout, len(self.rows.columns))
+            whole = whole_epochs(columns, heads, layout, len(self.rows.columns))
             if whole is not None:
-                self._run(found, columns, begin, heads[0], layout)
-                self._whole(whole, found[heads[0]], found[heads[-1] - 1], layout)
+                self._run(columns, begin, heads[0], layout)
+                self._header(columns[-2][heads[0]])
+                self._whole(whole, layout.bar(columns, heads[-1] - 1), layout)
                 begin, heads = heads[-1], heads[-1:]
         for at, until in pairwise([begin, *heads, end]):
-            if at < until and found[at][-2]:
-                self._header(found[at])
+            if at < until and columns[-2][at]:
+                self._header(columns[-2][at])
                 at += 1
-            self._run(found, columns, at, until, layout)
+            self._run(columns, at, until, layout)
 
-    def _header(self, cells: Cells) -> None:
-        seen = self._epochs.header(f"Epoch {cells[-2]}")
+    def _header(self, place: str) -> None:
+        seen = self._epochs.header(f"Epoch {place}")
         if seen is not None:
             self._counts.places += 1
             self.rows.add(seen)
 
-    def _whole(self, found: Epochs, header: Cells, end: Cells, layout: Layout) -> None:
-        """Take whole epochs; the first header goes the general way, which notices restarts."""
-        self._header(header)
+    def _whole(self, found: Epochs, last: Bar, layout: Layout) -> None:
+        """Take whole epochs; their first header went the general way, which notices restarts."""
         self._count(layout.reader, found.bars)
         self._counts.places += len(found.numbers) - 1
         self._epochs.passed_epochs(found.numbers[-1], found.total)
-        last = layout.bar(end)
         self.rows.add_epochs(
             found, Observation(last.values, None, last.step, last.steps, "0", last.time_per_step_s)
         )
         if len(found.ends) > 1:
             self._tally.epochs(found.numbers[:-1], layout.columns, found.ends[:-1])
 
-    def _run(self, found: list[Cells], columns: Columns, begin: int, end: int, layout: Layout) -> None:
+    def _run(self, columns: Columns, begin: int, end: int, layout: Layout) -> None:
         """Take consecutive bars between two headers."""
         if begin == end:
             return
         epochs, rows = self._epochs, self.rows
         self._count(layout.reader, end - begin)
-        if end - begin < 4 or not self._regular(found[begin:end], layout):
-            for cells in found[begin:end]:
-                rows.add(epochs.place(layout.bar(cells)))
+        if end - begin < 4 or not self._regular(columns, begin, end, layout):
+            for at in range(begin, end):
+                rows.add(epochs.place(layout.bar(columns, at)))
             return
-        rows.add(epochs.place(layout.bar(found[begin])))
+        rows.add(epochs.place(layout.bar(columns, begin)))
         rows.flush_pending()
         middle = [column[begin + 1 : end - 2] for column in columns]
         lines = rows_text(middle, layout, len(rows.columns))
         rows.write(with_epoch(rows.epoch, lines).replace("/", ",") + "\n", len(lines))
-        last = layout.bar(found[end - 3])
+        last = layout.bar(columns, end - 3)
         self._tally.row(rows.epoch, last.step, last.steps, last.time_per_step_s or "", last.values)
         epochs.passed(len(lines), last.step)
-        for cells in found[end - 2 : end]:
-            rows.add(epochs.place(layout.bar(cells)))
+        for at in range(end - 2, end):
+            rows.add(epochs.place(layout.bar(columns, at)))
 
     def _count(self, reader: str, bars: int) -> None:
         self._counts.observations += bars
         names = self._tally.readers
         names[reader] = names.get(reader, 0) + bars
 
-    def _regular(self, bars: list[Cells], layout: Layout) -> bool:
+    def _regular(self, columns: Columns, begin: int, end: int, layout: Layout) -> bool:
         """Return whether the run lies in one open epoch, closed at most by its last two bars."""
         epochs = self._epochs
         if not epochs.open or epochs.validating or epochs.epoch != self.rows.epoch:
             return False
-        steps = [int(cells[0].partition("/")[0][:18]) for cells in bars[:-1]]
+        steps = [int(place.partition("/")[0][:18]) for place in columns[0][begin : end - 1]]
         if any(map(int.__ge__, steps, steps[1:])) or not epochs.rises(steps[0]):
             return False
-        return not any(layout.is_final(cells) for cells in bars[:-2])
+        return not any(layout.bar(columns, at).final for at in range(begin, end - 2))

@@ -111,16 +111,16 @@ class Tally:
             self._compare(name, rule, Best(float(text), text, self._epoch, self._step))
         self._values.clear()
 
-    def epochs(self, numbers: list[str], names: Sequence[str], ends: list[list[str]]) -> None:
+    def epochs(self, numbers: list[str], names: Sequence[str], ends: list[str]) -> None:
         """Take epochs read in bulk.
 
         Args:
             numbers: their numbers.
             names: the metrics.
-            ends: their last rows: "13/13", ETA, time per step (s), values in the order of `names`.
+            ends: their last rows: step, steps, ETA, time per step (s), values in the order of `names`.
         """
         self.close()
-        places, _, times, *columns = zip(*ends, strict=True)
+        step, steps, _, times, *columns = zip(*[row.split(",") for row in ends], strict=True)
         for text, often in Counter(times).items():
             if text:
                 self._add_time(text, often)
@@ -135,11 +135,9 @@ class Tally:
             if rule is not None and sound:
                 value = min(sound) if rule == "min" else max(sound)
                 at = present[values.index(value)]
-                step = places[at].partition("/")[0]
-                self._compare(name, rule, Best(value, texts[at], numbers[at], step))
-        step, _, steps = places[-1].partition("/")
-        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step
-        self.steps_per_epoch = self.steps_per_epoch or places[0].partition("/")[2]
+                self._compare(name, rule, Best(value, texts[at], numbers[at], step[at]))
+        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step[-1]
+        self.steps_per_epoch = self.steps_per_epoch or steps[0]
 
     def _compare(self, name: str, rule: str, new: Best) -> None:
         """Keep the better of the best so far and a new one; the earlier of equals."""

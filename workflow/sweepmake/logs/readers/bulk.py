@@ -17,12 +17,12 @@ from typing import NamedTuple
 from .base import is_number, seconds, unit_seconds
 from .keras import Bar
 
-__all__ = ["EPOCH_ENDS", "Cells", "Columns", "Epochs", "Layout", "layout_for", "rows_text", "whole_epochs"]
+__all__ = ["EPOCH_ENDS", "Columns", "Epochs", "Layout", "layout_for", "rows_text", "whole_epochs"]
 
 EPOCH_ENDS = 100  # so many last rows of epochs are kept for the summary
 
-# (step/steps, times, value, …, rest of the bar, epoch/epochs, other text)
-Cells = tuple[str, ...]
+# One column per cell, one entry per segment: step/steps, times, value, …, rest of the bar, epoch/epochs,
+# other text. Of the first, the last two and the values only one kind is there; the others are None.
 Columns = Sequence[Sequence[str]]
 
 # A match ends with the separators behind it, so that matches lie side by side and nothing is passed over.
@@ -45,48 +45,47 @@ _BOUND = 100_000
 _WRONG = "?"
 
 
-class _Steps(dict[str, int]):
+class _Steps(dict[str | None, int]):
     """"7/13" -> 7; a header has no step and counts as 0; bounded."""
 
-    def __missing__(self, text: str) -> int:
+    def __missing__(self, text: str | None) -> int:
         if len(self) > _BOUND:
             self.clear()
-        found = self[text] = int(text.partition("/")[0][:18] or 0)
+        found = self[text] = int(text.partition("/")[0][:18]) if text else 0
         return found
 
 
-class _Full(dict[str, bool]):
+class _Full(dict[str | None, bool]):
     """"13/13" -> True; bounded."""
 
-    def __missing__(self, text: str) -> bool:
+    def __missing__(self, text: str | None) -> bool:
         if len(self) > _BOUND:
             self.clear()
-        step, _, steps = text.partition("/")
+        step, _, steps = (text or "").partition("/")
         found = self[text] = step == steps != ""
         return found
 
 
-class _Times(dict[str, str]):
+class _Times(dict[str | None, str]):
     """"ETA: 5s " -> "5,", "1s 41ms/step " -> "0,0.041": the two cells of a row; bounded."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
-        super().__init__({"": ""})
+        super().__init__()
         self._pattern = pattern
 
-    def __missing__(self, text: str) -> str:
+    def __missing__(self, text: str | None) -> str:
         if len(self) > _BOUND:
             self.clear()
-            self[""] = ""
-        match = self._pattern.fullmatch(text)
+        match = self._pattern.fullmatch(text or "")
         if match is None:
-            return _WRONG
+            return "" if text is None else _WRONG
         left, per_step = match.groups()
         eta = (seconds(left) or "") if left else "0"  # no ETA: the final bar, nothing is left
         found = self[text] = f"{eta},{(unit_seconds(per_step) or '') if per_step else ''}"
         return found
 
 
-class _Late(dict[str, str]):
+class _Late(dict[str | None, str]):
     """" - val_loss: 0.8622 - val_dsc: 0.1378" -> ",0.8622,0.1378", nothing -> ",,"; bounded."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -95,14 +94,13 @@ class _Late(dict[str, str]):
         fields = "".join(f" - {re.escape(name)}: ({_NUMBER.pattern})" for name in names)
         self._pattern = re.compile(fields + " *", re.ASCII)
 
-    def __missing__(self, text: str) -> str:
+    def __missing__(self, text: str | None) -> str:
         if len(self) > 2_000:
             self.clear()
-        match = self._pattern.fullmatch(text) if text.strip(" ") else None
-        if match is not None:
-            found = "," + ",".join(match.groups())
-        else:
-            found = _WRONG if text.strip(" ") else self._none
+        found = self._none
+        if text is not None and text.strip(" "):
+            match = self._pattern.fullmatch(text)
+            found = _WRONG if match is None else ",".join(("", *match.groups()))
         self[text] = found
         return found
 
@@ -133,35 +131,29 @@ class Layout(NamedTuple):
         """All metric names, in the order of the log."""
         return self.names + self.late
 
-    def find(self, region: str) -> tuple[list[Cells], Columns] | None:
-        """Return the cells of every segment, by row and by column; times and rest as cells of a row.
+    def find(self, region: str) -> Columns | None:
+        """Return the cells of every segment by column; times and rest already as cells of a row.
 
         None where a text looks like one of these bars and is not.
         """
-        found = self.pattern.findall(region.lstrip("\r\n\x08") + "\n")
-        if not found:
-            return [], []
-        columns: list[Sequence[str]] = list(zip(*found, strict=True))
+        flat = self.pattern.split(region.lstrip("\r\n\x08") + "\n")
+        each = len(self.names) + 6  # the groups and the nothing between two matches
+        columns: list[Sequence[str]] = [flat[at::each] for at in range(1, each)]
         columns[1] = list(map(_TIMES[self.reader].__getitem__, columns[1]))
         columns[-3] = list(map(self.rest.__getitem__, columns[-3]))
         if _WRONG in columns[1] or _WRONG in columns[-3]:
             return None
-        if not all(map(_are_numbers, columns[2:-3])):
-            return None
-        return found, columns
+        return columns if all(map(_are_numbers, columns[2:-3])) else None
 
-    def is_final(self, cells: Cells) -> bool:
-        """Return whether a bar closes its epoch."""
-        return not cells[1].startswith("ETA") if self.reader == "keras2" else _FULL[cells[0]]
-
-    def bar(self, cells: Cells) -> Bar:
-        """Return the cells as the reader's own record."""
-        step, _, steps = cells[0].partition("/")
-        final = self.is_final(cells)
-        eta, _, per_step = _TIMES[self.reader][cells[1]].partition(",")
-        values = dict(zip(self.names, cells[2:-3], strict=True))
-        if late := cells[-3].strip(" "):
-            values |= zip(self.late, self.rest[" " + late].split(",")[1:], strict=True)
+    def bar(self, columns: Columns, at: int) -> Bar:
+        """Return one segment's cells as the reader's own record."""
+        step, _, steps = columns[0][at].partition("/")
+        eta, _, per_step = columns[1][at].partition(",")
+        full = step == steps
+        final = full if self.reader == "keras3" else bool(per_step)
+        values = {name: column[at] for name, column in zip(self.names, columns[2:-3], strict=True)}
+        late = columns[-3][at].split(",")[1:]
+        values |= {name: text for name, text in zip(self.late, late, strict=True) if text}
         left = None if final and self.reader == "keras2" else "0" if final else eta
         return Bar(step, steps, left, per_step or None, final, values)
 
@@ -185,8 +177,7 @@ class Epochs(NamedTuple):
         bars: how many bars were read.
         numbers: each epoch's number, as printed.
         total: of how many.
-        ends: each epoch's last row: step/steps, time per step (s), values.
-        end_lines: the last rows of the latest epochs, but for the last.
+        ends: each epoch's last row: step, steps, ETA, time per step (s), values.
     """
 
     lines: str
@@ -194,15 +185,14 @@ class Epochs(NamedTuple):
     bars: int
     numbers: list[str]
     total: str
-    ends: list[list[str]]
-    end_lines: list[str]
+    ends: list[str]
 
 
 def rows_text(columns: Columns, layout: Layout, known: int) -> list[str]:
     """Return bars as rows without their epoch (step and steps still as "7/13").
 
     Args:
-        columns: the cells by column, as `find` gives them; what is no bar becomes a text of no meaning.
+        columns: the cells by column, as `find` gives them; what is no bar is left out.
         layout: their layout; its metrics are the first columns of the rows.
         known: how many metric columns the rows have.
     """
@@ -211,12 +201,12 @@ def rows_text(columns: Columns, layout: Layout, known: int) -> list[str]:
         full = map(_FULL.__getitem__, place)
         pairs = zip(times, full, strict=True)
         times = ["0," + text.partition(",")[2] if ended else text for text, ended in pairs]
-    rows = map(",".join, zip(place, times, *values, strict=True))
+    rows = map(",".join, compress(zip(place, times, *values, strict=True), place))
     more = "," * (known - len(layout.columns))
     if not layout.late and not more:
         return list(rows)
     rest = [late + more for late in columns[-3]] if more else columns[-3]
-    return list(map(add, rows, rest))
+    return list(map(add, rows, compress(rest, place)))
 
 
 def with_epoch(epoch: str, rows: Sequence[str]) -> str:
@@ -225,72 +215,70 @@ def with_epoch(epoch: str, rows: Sequence[str]) -> str:
     return prefix + ("\n" + prefix).join(rows)
 
 
-def whole_epochs(columns: Columns, begin: int, heads: list[int], layout: Layout, known: int) -> Epochs | None:
+def whole_epochs(columns: Columns, heads: list[int], layout: Layout, known: int) -> Epochs | None:
     """Return epochs as rows, None unless each is a header, rising steps and a final bar at its end.
 
     Args:
         columns: the cells by column.
-        begin: where the first header is; `heads` where the others are, the last one excluded.
+        heads: where the headers are; the last one is not part of it.
         layout: their layout.
         known: how many metric columns the rows have.
     """
-    end = heads[-1]
+    begin, end = heads[0], heads[-1]
     part = [column[begin:end] for column in columns]
-    found = _heads(part, layout)
-    if found is None:
+    doubled = _doubled(part, layout, len(heads) - 1)
+    if doubled is None:
         return None
-    starts, doubled = found
-    numbers, totals = zip(*[part[-2][at].split("/") for at in starts], strict=True)
+    numbers, totals = zip(*[columns[-2][at].split("/") for at in heads[:-1]], strict=True)
     as_int = [int(number[:18]) for number in numbers]
     if len(set(totals)) != 1 or not all(map(lt, as_int, as_int[1:])):
         return None
     rows = rows_text(part, layout, known)
-    ends = [*(at - 1 for at in starts[1:]), end - begin - 1]
-    lines = []
-    for number, start, final in zip(numbers, starts, ends, strict=True):
-        mine = rows[start + 1 : final + 1]
-        if final in doubled:
+    bars = len(rows)
+    lines, ends = [], []
+    start = 0
+    # a header is no row: the rows of the n-th epoch lie n places before its bars
+    for at, (number, head) in enumerate(zip(numbers, heads[1:], strict=True), 1):
+        stop = head - begin - at
+        mine = rows[start:stop]
+        if stop - 1 in doubled:
             del mine[-2]
-        if final == ends[-1]:
-            mine.pop()
-        if mine:
-            lines.append(with_epoch(number, mine))
-    bars = end - begin - len(starts)
-    late = zip(numbers[-EPOCH_ENDS:-1], ends[-EPOCH_ENDS:-1], strict=True)
-    return Epochs(
-        ("\n".join(lines) + "\n").replace("/", ",") if lines else "",
-        bars - len(doubled) - 1,
-        bars,
-        list(numbers),
-        totals[0],
-        [rows[at].split(",") for at in ends],
-        [f"{number},{rows[final]}".replace("/", ",", 1) for number, final in late],
-    )
+            bars -= 1
+        ends.append(mine[-1])
+        start = stop
+        lines.append(with_epoch(number, mine))
+    lines[-1] = lines[-1][: lines[-1].rfind("\n") + 1]  # the last row may still get values
+    text = "\n".join(lines).replace("/", ",")
+    ends = [row.replace("/", ",", 1) for row in ends]
+    return Epochs(text, bars - 1, len(rows), list(numbers), totals[0], ends)
 
 
-def _heads(part: Columns, layout: Layout) -> tuple[list[int], set[int]] | None:
-    """Return where the headers are and the final bars that repeat their step; None if not regular."""
+def _doubled(part: Columns, layout: Layout, epochs: int) -> set[int] | None:
+    """Return the bars (counted without headers) that repeat their step at the end of an epoch.
+
+    None unless each epoch rises to a final bar at its end.
+    """
     numbers = list(map(_STEPS.__getitem__, part[0]))
     three = layout.reader == "keras3"
     if three:
         final = list(map(_FULL.__getitem__, part[0]))
     else:  # only the final bar of Keras 2 has a time per step
         final = [times[-1:] not in "," for times in part[1]]
-    heads, doubled = [0], set()
+    passed, doubled = 1, set()
     for at in compress(count(), map(ge, numbers, numbers[1:])):
         if not numbers[at + 1]:
-            if not (numbers[at] and final[at]):
+            if not (numbers[at] and final[at] and part[-2][at + 1]):
                 return None
-            heads.append(at + 1)
-        elif numbers[at] == numbers[at + 1] and final[at + 1] and at not in doubled:
-            doubled.add(at + 1)
+            passed += 1
+        elif numbers[at] == numbers[at + 1] and final[at + 1] and at + 1 - passed not in doubled:
+            doubled.add(at + 1 - passed)
         else:
             return None
-    if not (final[-1] and numbers[-1]) or not all(part[-2][at] for at in heads):
+    if passed != epochs or not (final[-1] and numbers[-1]):
         return None
     # Keras 3: both of a doubled bar are full
-    finals = len(heads) + (len(doubled) if three else 0)
-    return (heads, doubled) if sum(final) == finals else None
+    finals = epochs + (len(doubled) if three else 0)
+    return doubled if sum(final) == finals else None
 
 
 def layout_for(reader: str, names: Sequence[str], late: Sequence[str]) -> Layout:
