@@ -92,14 +92,18 @@ class TagDecoder:
 
     def _learn(self, head: bytes, whole: bytes) -> None:
         """Note the jobs and the ranks that stand at the start of a line."""
+        tags: dict[bytes, None] = {}
         for match in re.finditer(b"(?m)^" + whole, head):
             groups = match.groupdict()
             self._jobs.add(groups.get("job") or b"")
             self._ranks = max(self._ranks, int(groups["rank"]) + 1)
+            tags[match[0][self._time_length :]] = None
         if not self._form.weak:  # ranks that so far only spoke inside the lines of others
             inside = {int(m["rank"]) for m in re.finditer(self._form.tag, head)}
             while self._ranks in inside:
                 self._ranks += 1
+        for tag in tags:
+            self._stream(tag)
 
     def decode(self, block: bytes, offset: int, *, final: bool) -> int:
         """Decode a block and return how many of its bytes are done with.
@@ -174,7 +178,7 @@ class TagDecoder:
         if not form.midline:
             if (not first and not self._at_break) or not set(ends) <= set(form.breaks):
                 return False
-        elif form.weak:
+        elif form.weak and not _SUSPECT.isdisjoint(ends):
             self._suspect(first, tags, texts)
         segments: dict[bytes, list[bytes]] = {tag: [] for tag in set(tags)}
         adders = {tag: found.append for tag, found in segments.items()}
@@ -199,7 +203,7 @@ class TagDecoder:
     def _suspect(self, first: bytes, tags: list[bytes], texts: list[bytes]) -> None:
         """Count plain tags that stand where a program's own text could have them: `fold [1] of`."""
         current = self._current
-        for tag, text in zip([b"", *tags], [first, *texts[:-1]], strict=True):
+        for tag, text in zip([b"", *tags], [first, *texts[:-1]], strict=False):
             current = self._streams[tag] if tag else current
             if text and text[-1] in _SUSPECT and current is not None:
                 self._collector.of(current).ambiguous += 1
@@ -212,14 +216,18 @@ class TagDecoder:
         for index in range(stride - 1, len(parts), stride):
             time = parts[index - 1] if stride == 3 else b""
             tag, text = parts[index], parts[index + 1]
-            verdict = self._judge(parts, index, body, block, position, final=final)
+            if body and body[-1].endswith(b"\n") and self._current and tag in self._streams:
+                verdict = _REAL
+            else:
+                verdict = self._judge(parts, index, body, block, position, final=final)
             if verdict == _REAL:
-                self._segment(b"".join(body))
-                self._begin(self._stream(tag), tag)
+                self._segment(body[0] if len(body) == 1 else b"".join(body))
+                stream = self._stream(tag)
+                self._begin(stream, tag)
                 body = []
-                self._heard(self._stream(tag), offset + position + len(time))
+                self._collector.of(stream).heard_at = offset + position + len(time)
                 if time:
-                    self._heard_time(self._stream(tag), time)
+                    self._heard_time(stream, time)
             elif verdict == _TEXT:
                 body += (time, tag)
             else:
@@ -252,9 +260,8 @@ class TagDecoder:
             return self._accept(tag, at_break=True)
         if self._form.midline:
             verdict = self._accept(tag, at_break=False)
-            if verdict == _TEXT:
-                self._collector.of(self._current).ambiguous += 1
-            elif self._form.weak and last and last[0] in _SUSPECT:
+            suspect = self._form.weak and bool(last) and last[0] in _SUSPECT
+            if verdict == _TEXT or suspect:
                 self._collector.of(self._current).ambiguous += 1
             elif self._overflown(block, position):
                 self._collector.of(self._current).lost += 1
@@ -321,9 +328,6 @@ class TagDecoder:
     def _begin(self, stream: Stream, tag: bytes) -> None:
         self._current, self._current_tag = stream, tag
         self._fresh, self._at_break = True, False
-
-    def _heard(self, stream: Stream, offset: int) -> None:
-        self._collector.of(stream).heard_at = offset
 
     def _heard_time(self, stream: Stream, time: bytes) -> None:
         self._collector.of(stream).heard_time = time.decode("ascii", "replace").strip("[]")
