@@ -2,9 +2,10 @@
 
     python benchmarks/logs.py --sizes 10,100,1000
 
-A log of each size (in MB) is made from a real one (Keras 2.15 bars of 2 ranks under Open MPI 4, each rank
-with its own early stop): its training part is repeated, each rank's epochs counted on, so that the numbers stay
-consistent. Each measurement is a process of its own; MB/s are 1e6 bytes per second of its CPU time.
+A log of each size (in MB) is made from a real one (Keras 2.15 bars of 2 ranks under Open MPI 4,
+each rank with its own early stop): its training part is repeated, each rank's epochs counted on, so
+that the numbers stay consistent. Each measurement is a process of its own; MB/s are 1e6 bytes per
+second of its CPU time.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def replay(log: bytes, size: int) -> Iterator[bytes]:
     total = b"/%d" % (repeats * max(last.values()))
     yield log[:begin]
     for turn in range(repeats):
+
         def shifted(match: re.Match[bytes], turn: int = turn) -> bytes:
             epoch = int(match.group(3)) + turn * last[match.group(2)]
             return match.group(1) + b"Epoch %d" % epoch + total
@@ -79,16 +81,23 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        print("  size MB   CPU s  wall s    MB/s  peak MB  x grep  history MB")
+        print("  size MB   CPU s  wall s    MB/s  peak MB  x grep  history MB")  # noqa: T201
         for size in map(float, given.sizes.split(",")):
             log = folder / "log.txt"
             exact = make_log(log, int(size * 1e6), given.case)
-            read = [sys.executable, "-m", "sweepmake.logs", str(log), "--output", str(folder / "out")]
+            read = [
+                sys.executable,
+                "-m",
+                "sweepmake.logs",
+                str(log),
+                "--output",
+                str(folder / "out"),
+            ]
             cpu, wall, peak = min(measure(read) for _ in range(3 if size < 50 else 1))
             grep = min(measure(["grep", "-c", "val_loss", str(log)])[0] for _ in range(3))
             written = (folder / "out" / "history.csv.gz").stat().st_size / 1e6
             ratio = cpu / grep if grep > 0.004 else float("nan")
-            print(
+            print(  # noqa: T201
                 f"{exact / 1e6:9.1f} {cpu:7.2f} {wall:7.2f} {exact / 1e6 / cpu:7.1f} {peak:8d}"
                 f" {ratio:7.1f} {written:11.1f}",
                 flush=True,
@@ -98,7 +107,7 @@ def main() -> None:
         read = [sys.executable, "-m", "sweepmake.logs", str(small), "--output", str(folder / "out")]
         cpu = min(measure(read)[0] for _ in range(7))
         start = min(measure([sys.executable, "-c", "pass"])[0] for _ in range(7))
-        print(f"a log of 100 kB: {cpu:.3f} s of CPU, of which Python's start {start:.3f} s")
+        print(f"a log of 100 kB: {cpu:.3f} s of CPU, of which Python's start {start:.3f} s")  # noqa: T201
 
 
 if __name__ == "__main__":

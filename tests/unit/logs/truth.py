@@ -58,7 +58,11 @@ def expected(truth: dict, rank: str) -> Iterator[tuple[str, str, dict[str, float
         for log in recorded["logs"]:
             if log["main"]:  # the Trainer keeps some values to itself
                 hidden = ("epoch", "total_flos")
-                yield f"~{log['epoch']}", "", {k: v for k, v in log["logs"].items() if k not in hidden}
+                yield (
+                    f"~{log['epoch']}",
+                    "",
+                    {k: v for k, v in log["logs"].items() if k not in hidden},
+                )
     elif truth["framework"] == "torch":
         yield from _torch(recorded, truth["style"])
     elif truth["framework"] == "lightning":
@@ -100,7 +104,11 @@ def _torch(recorded: dict, style: str) -> Iterator[tuple[str, str, dict[str, flo
         if style == "tqdm":
             values = {RENAMED[style][n]: v for n, v in values.items() if n in RENAMED[style]}
         if style == "logging":  # the line shows some of the values, accuracies as percentages
-            values = {n: v * (100 if n.endswith("acc") else 1) for n, v in values.items() if f"{n} " in text}
+            values = {
+                n: v * (100 if n.endswith("acc") else 1)
+                for n, v in values.items()
+                if f"{n} " in text
+            }
         if style == "dict":
             epoch, step = f"~{values['epoch']}", ""
             values = {n: v for n, v in values.items() if n != "epoch"}

@@ -19,13 +19,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m sweepmake.logs",
         description="Write history.csv.gz and metrics.json from the logs of a run, rank by rank.",
     )
-    parser.add_argument("logs", nargs="+", type=Path, metavar="LOGFILE", help="attempts of one run, oldest first")
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for what is written")
-    parser.add_argument("--stage", default="train", help="name of the stage in the history (train)")
-    parser.add_argument("--launcher", help="what wrote the tags; recognised from the log if not given")
-    parser.add_argument("--reader", help="the log's format; chosen by what the log shows if not given")
     parser.add_argument(
-        "--pattern", action="append", default=[], metavar="REGEX", help="own format, with named groups"
+        "logs", nargs="+", type=Path, metavar="LOGFILE", help="attempts of one run, oldest first"
+    )
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="DIR", help="folder for what is written"
+    )
+    parser.add_argument("--stage", default="train", help="name of the stage in the history (train)")
+    parser.add_argument(
+        "--launcher", help="what wrote the tags; recognised from the log if not given"
+    )
+    parser.add_argument(
+        "--reader", help="the log's format; chosen by what the log shows if not given"
+    )
+    parser.add_argument(
+        "--pattern",
+        action="append",
+        default=[],
+        metavar="REGEX",
+        help="own format, with named groups",
     )
     parser.add_argument("--clean", action="store_true", help="write a cleaned log too")
     parser.add_argument("--per-rank", action="store_true", help="write a cleaned log per rank too")
@@ -35,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.launcher, given.reader, tuple(given.pattern), given.clean, given.per_rank, given.excel
     )
     try:
-        found = parse_logs([StageLogs(given.stage, tuple(given.logs))], given.output, options=options)
+        found = parse_logs(
+            [StageLogs(given.stage, tuple(given.logs))], given.output, options=options
+        )
     except SweepmakeError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -1,7 +1,7 @@
 """The history: one row per rank, epoch and step, kept on disk until the header is known.
 
-Metrics may appear late, so rows are spooled with the columns that their stream knows, and widened when
-`history.csv.gz` is written. Memory does not grow with the log.
+Metrics may appear late, so rows are spooled with the columns that their stream knows, and widened
+when `history.csv.gz` is written. Memory does not grow with the log.
 """
 
 from __future__ import annotations
@@ -262,4 +262,3 @@ def _quoted(text: str) -> str:
     if any(mark in text for mark in ',"\n\r'):
         return '"' + text.replace('"', '""') + '"'
     return text
-

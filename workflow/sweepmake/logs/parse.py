@@ -27,7 +27,8 @@ _ORDER = ("stdout", "output", "stddiag", "stderr")
 
 @dataclass(frozen=True, slots=True)
 class StageLogs:
-    """One stage's logs: `files` are its attempts, oldest first; an attempt's number is its place from 1."""
+    """One stage's logs: `files` are its attempts, oldest first; an attempt's number is its place
+    from 1."""
 
     stage: str
     files: tuple[Path, ...]

@@ -1,7 +1,8 @@
 """From one stream of one rank, in blocks cut anywhere, to observations.
 
-A stream is cut into segments at line ends, carriage returns and runs of backspaces; each segment is offered
-to the readers. Blocks of Keras bars take the fast way (readers/bulk.py); both ways give the same rows.
+A stream is cut into segments at line ends, carriage returns and runs of backspaces; each segment is
+offered to the readers. Blocks of Keras bars take the fast way (readers/bulk.py); both ways give the
+same rows.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ _SEGMENTS = re.compile(r"[\r\n\x08]+")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])?|\x00+")
 _DIGIT = re.compile(r"[0-9]|\bnan\b", re.IGNORECASE)
 _LOOKS = re.compile(
-    r"\b(?:val_)?(?:loss|acc|accuracy)\b['\"]?[:= ]+-?[0-9.]|[0-9]+/[0-9]+ \[[=>.]|- ETA: |[0-9]it/s|s/it\b",
+    r"\b(?:val_)?(?:loss|acc|accuracy)\b['\"]?[:= ]+-?[0-9.]"
+    r"|[0-9]+/[0-9]+ \[[=>.]|- ETA: |[0-9]it/s|s/it\b",
     re.ASCII,
 )
 _EARLY = re.compile(r"Epoch (\d+): early stopping\s*", re.ASCII)
 _TIME = re.compile(r"Total time elapsed for training = (\d+(?:\.\d+)?)(?: seconds)?", re.ASCII)
 _STOPPED = re.compile(r"early stop since valid performance|Signaling Trainer to stop")
 _TROUBLE = re.compile(
-    r"Traceback \(most recent call last\)|Segmentation fault|CUDA error|MPI_ABORT|\bKilled\b|core dumped"
+    r"Traceback \(most recent call last\)|Segmentation fault|CUDA error|MPI_ABORT|\bKilled\b"
+    r"|core dumped"
 )
 # text right behind a tqdm bar that was not cleared: `… 283.63it/s]{'loss': 4.1609, …}`
 _GLUED = re.compile(r"\[\d[\d:]*<[\d?][^\]\[]*\](?=\s*[^\s\]])", re.ASCII)
@@ -73,7 +76,8 @@ class StreamReader:
             return
         region, self._tail = self._tail + text[:cut], text[cut:]
         if self._overlong:
-            region = region[_SEGMENTS.search(region, 1).start() :] if _SEGMENTS.search(region, 1) else ""
+            rest = _SEGMENTS.search(region, 1)
+            region = region[rest.start() :] if rest else ""
             self._overlong = False
             self._counts.overlong += 1
             self._counts.unparsed += 1
@@ -95,7 +99,8 @@ class StreamReader:
         self._counts.rows += self.rows.rows
 
     def _region(self, region: str) -> None:
-        """Read whole segments, in pieces: small ones while the layout of the bars is being learned."""
+        """Read whole segments, in pieces: small ones while the layout of the bars is being
+        learned."""
         begin = 0
         while begin < len(region):
             cut = _SEGMENTS.search(region, begin + self._piece)
@@ -155,7 +160,8 @@ class StreamReader:
             self.rows.add(one)
 
     def _other(self, text: str) -> None:
-        """Take a text that holds no metrics: events, last words, or a metric line that is broken."""
+        """Take a text that holds no metrics: events, last words, or a metric line that is
+        broken."""
         self._tally.say(text)
         match = _EARLY.match(text)
         if match:
@@ -178,7 +184,9 @@ class StreamReader:
         if not self._bulk or row is None or reader.name not in ("keras2", "keras3"):
             return
         names = tuple(row.values)
-        late = tuple(name for name in names if name.startswith("val_") or name in ("lr", "learning_rate"))
+        late = tuple(
+            name for name in names if name.startswith("val_") or name in ("lr", "learning_rate")
+        )
         first = names[: len(names) - len(late)]
         layout = self._layout
         if not first or names != first + late:
@@ -194,7 +202,8 @@ class StreamReader:
             self._layout = layout_for(reader.name, first, late)
 
     def _bulk_region(self, region: str, layout: Layout) -> None:
-        """Read whole segments in blocks of bars and headers; other texts go to the readers one by one."""
+        """Read whole segments in blocks of bars and headers; other texts go to the readers one by
+        one."""
         columns = layout.find(region)
         if columns is None:
             self._general(region)

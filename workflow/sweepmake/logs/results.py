@@ -2,10 +2,10 @@
 
     "results": {"jobrank_0": [[0, 1, 1, 13, 5, 0.871, 0.9199, 0.129], …]}
 
-A row is [rank, epoch, step, steps per epoch, seconds, loss, accuracy, …, val_loss, …]; the seconds are the
-ETA, on an epoch's last row the time per step. The names of the metrics stand in `results_columns`. What a row
-lacks is null; nulls at its end are left out. A long log (more rows than LIMIT) gives the last rows of its
-latest epochs only: the history has them all.
+A row is [rank, epoch, step, steps per epoch, seconds, loss, accuracy, …, val_loss, …]; the seconds
+are the ETA, on an epoch's last row the time per step. The names of the metrics stand in
+`results_columns`. What a row lacks is null; nulls at its end are left out. A long log (more rows
+than LIMIT) gives the last rows of its latest epochs only: the history has them all.
 """
 
 from __future__ import annotations

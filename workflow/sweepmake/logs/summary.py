@@ -1,7 +1,8 @@
 """metrics.json: what a run ends with, in Training Log Wizard's keys and in Sweepmake's own.
 
-The JSON is strict: a number that is not finite is a string ("nan", "inf", "-inf") inside `stages`, and -1 in
-the flat keys, where -1 has always meant "not known" (its aggregate script wants numbers there).
+The JSON is strict: a number that is not finite is a string ("nan", "inf", "-inf") inside `stages`,
+and -1 in the flat keys, where -1 has always meant "not known" (its aggregate script wants numbers
+there).
 """
 
 from __future__ import annotations
@@ -68,13 +69,15 @@ def describe_stage(found: StageSummary) -> dict[str, Json]:
         "readers": {name: readers[name] for name in sorted(readers)},
         "metrics": _metrics(found.ranks),
         "ranks": {
-            str(rank): _rank(tally, found.accounts.get(rank)) for rank, tally in sorted(found.ranks.items())
+            str(rank): _rank(tally, found.accounts.get(rank))
+            for rank, tally in sorted(found.ranks.items())
         },
     }
 
 
 def _metrics(ranks: Mapping[int, Tally]) -> dict[str, Json]:
-    """Return per metric: last, best and its place, mean and spread of the last values over the ranks."""
+    """Return per metric: last, best and its place, mean and spread of the last values over the
+    ranks."""
     names: dict[str, None] = {}
     for _, tally in sorted(ranks.items()):
         names.update(dict.fromkeys(tally.last))
@@ -114,7 +117,11 @@ def _rank(tally: Tally, account: Json) -> dict[str, Json]:
     described: dict[str, Json] = {
         "last": {name: number(text) for name, text in tally.last.items()},
         "best": {
-            name: {"value": number(best.text), "epoch": number(best.epoch), "step": number(best.step)}
+            name: {
+                "value": number(best.text),
+                "epoch": number(best.epoch),
+                "step": number(best.step),
+            }
             for name, best in tally.best.items()
         },
         "last_epoch": number(tally.last_epoch),
@@ -141,8 +148,9 @@ def _rank(tally: Tally, account: Json) -> dict[str, Json]:
 def flat_keys(stages: Sequence[StageSummary]) -> dict[str, Json]:
     """Return Training Log Wizard's keys, from the first stage that logged anything.
 
-    A value is that of the lowest rank that has it. total_epochs is what the log announces ("Epoch 1/12"),
-    else the last epoch seen; val_<name> is the last value; -1 stands for what the log does not say.
+    A value is that of the lowest rank that has it. total_epochs is what the log announces ("Epoch
+    1/12"), else the last epoch seen; val_<name> is the last value; -1 stands for what the log does
+    not say.
     """
     first = next((stage for stage in stages if any(t.last for t in stage.ranks.values())), None)
     ranks = [tally for _, tally in sorted(first.ranks.items())] if first else []

@@ -1,4 +1,5 @@
-"""What one rank's log adds up to: the last and the best of each metric, restarts, early stopping."""
+"""What one rank's log adds up to: the last and the best of each metric, restarts, early
+stopping."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ _LINE_LENGTH = 500
 
 
 def direction(name: str) -> str | None:
-    """Return "min" for losses and errors, "max" for accuracies and scores, None for the rest (lr, …)."""
+    """Return "min" for losses and errors, "max" for accuracies and scores, None for the rest (lr,
+    …)."""
     if _LOWER.search(name):
         return "min"
     return "max" if _HIGHER.search(name) else None
@@ -53,8 +55,8 @@ class Counts:
 class Tally:
     """The sums of one rank in one stage, over its attempts.
 
-    The best of a metric is taken over the last value of each epoch (a running mean inside an epoch is
-    not a result); where the log has no epochs, over every row.
+    The best of a metric is taken over the last value of each epoch (a running mean inside an epoch
+    is not a result); where the log has no epochs, over every row.
     """
 
     last: dict[str, str] = field(default_factory=dict)
@@ -117,7 +119,8 @@ class Tally:
         Args:
             numbers: their numbers.
             names: the metrics.
-            ends: their last rows: step, steps, ETA, time per step (s), values in the order of `names`.
+            ends: their last rows: step, steps, ETA, time per step (s), values in the order of
+                `names`.
         """
         self.close()
         step, steps, _, times, *columns = zip(*[row.split(",") for row in ends], strict=True)

@@ -64,5 +64,6 @@ def make_readers(
         return by_pattern + every, epochs
     if only == "regex":
         return by_pattern, epochs
-    # a Keras reader needs nothing of its sisters, but a log that is called keras2 may hold verbose=2 lines
+    # a Keras reader needs nothing of its sisters, but a log that is called keras2 may hold
+    # verbose=2 lines
     return [one for one in every if one.name == only], epochs

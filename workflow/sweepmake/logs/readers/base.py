@@ -1,8 +1,8 @@
 """What every reader speaks: observations, number texts and durations.
 
-A reader gets one segment of one rank's stream (the text between two redraws or line ends, colour codes
-gone) and returns an Observation, or None when the segment is not of its format. Values stay the text that
-the log printed; nothing is rounded.
+A reader gets one segment of one rank's stream (the text between two redraws or line ends, colour
+codes gone) and returns an Observation, or None when the segment is not of its format. Values stay
+the text that the log printed; nothing is rounded.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from typing import NamedTuple, Protocol
 __all__ = ["NUMBER", "Observation", "Reader", "is_number", "seconds", "unit_seconds"]
 
 # A number as programs print it. No nested repeats: matching is linear.
-NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[nN][aA][nN]|[iI]nf(?:inity)?|INF)"
+NUMBER = (
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?"
+    r"|[nN][aA][nN]|[iI]nf(?:inity)?|INF)"
+)
 _NUMBER = re.compile(NUMBER)
-_DURATION = re.compile(r"(?:(\d{1,6}) days?, ?|(\d{1,6})-)?(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
+_DURATION = re.compile(
+    r"(?:(\d{1,6}) days?, ?|(\d{1,6})-)?(?:(\d{1,9}):)?(\d{1,9}):(\d{1,9}(?:\.\d{1,9})?)", re.ASCII
+)
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _UNIT = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|µs|ns|m|s)", re.ASCII)
 
@@ -26,14 +31,16 @@ class Observation(NamedTuple):
 
     Args:
         values: metric name -> number as printed; empty when the segment only tells where we are.
-        epoch: number as printed; None means "the epoch this rank is in"; "" means outside any epoch.
+        epoch: number as printed; None means "the epoch this rank is in"; "" means outside any
+            epoch.
         step: step inside the epoch (or the iteration, where the log has no epochs).
         steps_per_epoch: how many steps an epoch has.
         eta_s: seconds to the end of the epoch, as text.
         time_per_step_s: seconds per step, as text.
         total_epochs: how many epochs the run was asked for.
-        kind: "progress" (a redraw: the last one of a step wins), "line" (a row of its own unless it only
-            adds to its epoch), "summary" (belongs to the last row of its epoch or step) or "place" (no row).
+        kind: "progress" (a redraw: the last one of a step wins), "line" (a row of its own unless it
+            only adds to its epoch), "summary" (belongs to the last row of its epoch or step) or
+            "place" (no row).
         ends: True when the epoch's last redraw has been seen.
     """
 

@@ -1,9 +1,10 @@
 r"""The fast way for Keras bars: one compiled expression per layout, applied to a whole block.
 
-Once a stream has shown its metric names, its bars all look alike; `findall` with an expression made for
-exactly that layout returns the cells of each bar, and whatever is not such a bar comes back as text for the
-readers, in its place. The expression starts a match at every separator, so that nothing can be passed over.
-What it takes, the readers take too, with the same result: the tests compare both ways.
+Once a stream has shown its metric names, its bars all look alike; `findall` with an expression made
+for exactly that layout returns the cells of each bar, and whatever is not such a bar comes back as
+text for the readers, in its place. The expression starts a match at every separator, so that
+nothing can be passed over. What it takes, the readers take too, with the same result: the tests
+compare both ways.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ __all__ = ["EPOCH_ENDS", "Columns", "Epochs", "Layout", "layout_for", "rows_text
 
 EPOCH_ENDS = 100  # so many last rows of epochs are kept for the summary
 
-# One column per cell, one entry per segment: step/steps, times, value, …, rest of the bar, epoch/epochs,
-# other text. Of the first, the last two and the values only one kind is there; the others are None.
+# One column per cell, one entry per segment: step/steps, times, value, …, rest of the bar,
+# epoch/epochs, other text. Of the first, the last two and the values only one kind is there; the
+# others are None.
 Columns = Sequence[Sequence[str]]
 
-# A match ends with the separators behind it, so that matches lie side by side and nothing is passed over.
+# A match ends with the separators behind it, so that matches lie side by side and nothing is passed
+# over.
 _SEPARATOR = r"\x08*[\r\n\x08]+"
 _HEADER = r"Epoch ([0-9]++/[0-9]++) *+"
 _TEXT = r"([^\r\n\x08]++)"
@@ -35,7 +38,9 @@ _PLACE = r" *+([0-9]++/[0-9]++)"
 _KERAS2 = rf"{_PLACE} \[[=>.]*+\] - ([^-\r\n\x08]++)-"
 # ━ is three bytes in UTF-8; blocks are decoded as Latin-1
 _KERAS3 = rf"(?:\x1b\[1m)?+{_PLACE}(?:\x1b\[0m)?+ [^ \r\n\x08]*+ ([^-\r\n\x08]++)-"
-_KERAS2_TIMES = re.compile(r"ETA: (\d{1,9}(?:s|(?::\d{1,9}){1,2})) |(?:\d+s|[\d:]+) (\d+[mu]?s)/step ", re.ASCII)
+_KERAS2_TIMES = re.compile(
+    r"ETA: (\d{1,9}(?:s|(?::\d{1,9}){1,2})) |(?:\d+s|[\d:]+) (\d+[mu]?s)/step ", re.ASCII
+)
 _KERAS3_TIMES = re.compile(
     r"(?:\x1b\[1m)?(\d{1,9}(?:s|(?::\d{1,9}){1,2}))(?:\x1b\[0m)? (\d+[mu]?s)/step ", re.ASCII
 )
@@ -46,7 +51,7 @@ _WRONG = "?"
 
 
 class _Steps(dict[str | None, int]):
-    """"7/13" -> 7; a header has no step and counts as 0; bounded."""
+    """ "7/13" -> 7; a header has no step and counts as 0; bounded."""
 
     def __missing__(self, text: str | None) -> int:
         if len(self) > _BOUND:
@@ -56,7 +61,7 @@ class _Steps(dict[str | None, int]):
 
 
 class _Full(dict[str | None, bool]):
-    """"13/13" -> True; bounded."""
+    """ "13/13" -> True; bounded."""
 
     def __missing__(self, text: str | None) -> bool:
         if len(self) > _BOUND:
@@ -67,7 +72,7 @@ class _Full(dict[str | None, bool]):
 
 
 class _Times(dict[str | None, str]):
-    """"ETA: 5s " -> "5,", "1s 41ms/step " -> "0,0.041": the two cells of a row; bounded."""
+    """ "ETA: 5s " -> "5,", "1s 41ms/step " -> "0,0.041": the two cells of a row; bounded."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         super().__init__()
@@ -86,7 +91,7 @@ class _Times(dict[str | None, str]):
 
 
 class _Late(dict[str | None, str]):
-    """" - val_loss: 0.8622 - val_dsc: 0.1378" -> ",0.8622,0.1378", nothing -> ",,"; bounded."""
+    """ " - val_loss: 0.8622 - val_dsc: 0.1378" -> ",0.8622,0.1378", nothing -> ",,"; bounded."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()

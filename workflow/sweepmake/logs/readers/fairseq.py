@@ -6,9 +6,10 @@
     2026-11-21 18:05:24 | INFO | train_inner | {"epoch": 1, "update": 0.25, "loss": "1.859", "num_updates": "10"}
     2026-11-21 18:05:24 | INFO | valid | {"epoch": 1, "valid_loss": "0.723", "valid_num_updates": "40"}
 
-The end lines of the simple form say `loss` for both; they get the prefix that fairseq's own JSON gives them
-(`train_loss`, `valid_loss`). JSON lines carry no step inside the epoch: their step is `num_updates`.
-"""
+The end lines of the simple form say `loss` for both; they get the prefix that fairseq's own JSON
+gives them (`train_loss`, `valid_loss`). JSON lines carry no step inside the epoch: their step is
+`num_updates`.
+"""  # noqa: E501
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@
     {'train_runtime': 0.2413, 'train_loss': 4.133924961090088, 'epoch': 3.0}
 
 The epoch is the fraction that the Trainer prints; these lines carry no step.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@ r"""PyTorch's ImageNet example and the many programs grown from it.
     Test: [ 0/40]\tTime  0.010 ( 0.010)\tLoss 1.2884e+00 (1.3654e+00)
      * Acc@1 87.500 Acc@5 100.000
 
-A meter prints its value and, in brackets, its mean: columns `Loss` and `Loss_avg`. The ` * ` line closes a
-validation; its names also stand in training lines, so they get `val_`. `Test:` lines are progress only.
-"""
+A meter prints its value and, in brackets, its mean: columns `Loss` and `Loss_avg`. The ` * ` line
+closes a validation; its names also stand in training lines, so they get `val_`. `Test:` lines are
+progress only.
+"""  # noqa: E501
 
 from __future__ import annotations
 

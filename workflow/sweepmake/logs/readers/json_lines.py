@@ -4,7 +4,7 @@
     {"event": "valid", "epoch": 1, "train_loss": 1.0388819962739944, "val_loss": 0.5008985996246338}
 
 Numbers keep their text; numbers in quotes count; a nested object's names are joined by dots.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 

@@ -66,10 +66,11 @@ def fields(text: str) -> tuple[str | None, str | None, bool, dict[str, str]] | N
 class KerasEpochs:
     """The epoch that a Keras program is in, as its headers and final bars tell.
 
-    TF 1.15 prints a second `Epoch 1/9` and a bar of the validation's own right behind the unfinished
-    training bar, on the same line; those are not training values. A program that was started again says
-    `Epoch 1/9` on a line of its own, or where the earlier epochs ended without a validation bar.
-    Bars after an epoch's final one and before the next header come from `model.evaluate`: outside epochs.
+    TF 1.15 prints a second `Epoch 1/9` and a bar of the validation's own right behind the
+    unfinished training bar, on the same line; those are not training values. A program that was
+    started again says `Epoch 1/9` on a line of its own, or where the earlier epochs ended without a
+    validation bar. Bars after an epoch's final one and before the next header come from
+    `model.evaluate`: outside epochs.
     """
 
     def __init__(self) -> None:
@@ -141,12 +142,12 @@ class KerasEpochs:
         full = bar.step == bar.steps
         step = int(bar.step[:18])
         if self.open and step < self._step:
-            self.open = False  # the header of a later epoch was lost: which epoch this is, is not known
+            self.open = (
+                False  # the header of a later epoch was lost: which epoch this is, is not known
+            )
         self._step = step
-        if self.open:
-            epoch = self.epoch
-        else:  # behind the epoch's end: only its own last redraw may still come
-            epoch = self.epoch if self._last == key and full else ""
+        # behind the epoch's end only its own last redraw may still come
+        epoch = self.epoch if self.open or (self._last == key and full) else ""
         ends = bar.final and (full or not bar.steps or bar.eta_s is None)
         self._bars += 1
         if epoch and ends and self.open:

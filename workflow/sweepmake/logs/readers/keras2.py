@@ -1,10 +1,11 @@
 r"""Keras 1.15 to 2.15: progress bars (verbose=1).
 
-     1/13 [=>............................] - ETA: 5s - loss: 0.8710 - accuracy: 0.9199 - dsc: 0.1290
-    13/13 [==============================] - 1s 41ms/step - loss: 0.8709 - dsc: 0.1291 - val_loss: 0.8622
-      117/20000 [..............................] - ETA: 1:08:06 - loss: 0.8534 - accuracy: 0.2626
-          5/Unknown - 1s 20ms/step - loss: 0.8534
-     8/13 [=================>............] - ETA: 0s - loss: 0.8911 - dsc: 0.1089Epoch 1/9     (TF 1.15)
+ 1/13 [=>............................] - ETA: 5s - loss: 0.8710 - accuracy: 0.9199 - dsc: 0.1290
+13/13 [==============================] - 1s 41ms/step - loss: 0.8709 - dsc: 0.1291 - val_loss:
+0.8622
+  117/20000 [..............................] - ETA: 1:08:06 - loss: 0.8534 - accuracy: 0.2626
+      5/Unknown - 1s 20ms/step - loss: 0.8534
+ 8/13 [=================>............] - ETA: 0s - loss: 0.8911 - dsc: 0.1089Epoch 1/9     (TF 1.15)
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ class Keras2:
         if parts is None:
             return None
         eta, per_step, final, values = parts
-        seen = [self.epochs.place(Bar(match.group(1), match.group(2) or "", eta, per_step, final, values))]
+        seen = [
+            self.epochs.place(
+                Bar(match.group(1), match.group(2) or "", eta, per_step, final, values)
+            )
+        ]
         if "Epoch " in match.group(3):
             header = self.epochs.glued(match.group(3), values)
             if header is not None:

@@ -4,8 +4,9 @@ r"""Keras 3: progress bars (verbose=1), here after their colour codes are gone.
     13/13 ━━━━━━━━━━━━━━━━━━━━ 1s 41ms/step - accuracy: 0.0760 - loss: 0.8638 - val_accuracy: 0.1647
           5/Unknown 0s 16ms/step - loss: 0.8733
 
-As written: `\x1b[1m 7/13\x1b[0m \x1b[32m━━\x1b[0m\x1b[37m━━\x1b[0m \x1b[1m0s\x1b[0m 16ms/step - accuracy: …`.
-The first time is the time left; on the full bar it is the time taken, and nothing is left.
+As written: `\x1b[1m 7/13\x1b[0m \x1b[32m━━\x1b[0m\x1b[37m━━\x1b[0m \x1b[1m0s\x1b[0m 16ms/step -
+accuracy: …`. The first time is the time left; on the full bar it is the time taken, and nothing is
+left.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
      validation loss at iteration 40 | lm loss value: 5.008986E-01 | lm loss PPL: 1.650203E+00 |
 
 There are no epochs: the step is the iteration. The validation line joins the row of its iteration.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .base import Observation, is_number, unit_seconds
 __all__ = ["Megatron"]
 
 _LINE = re.compile(
-    r"(?:\[[^\]]*\])? *(?:iteration +(\d+)/ *(\d+)|(?:validation|test) loss at (?:iteration (\d+)|[^|]*)"
+    r"(?:\[[^\]]*\])? *(?:iteration +(\d+)/ *(\d+)"
+    r"|(?:validation|test) loss at (?:iteration (\d+)|[^|]*)"
     r"[^|]*) \|(.*)",
     re.ASCII,
 )

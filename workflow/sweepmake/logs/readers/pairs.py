@@ -1,4 +1,5 @@
-"""Lines of names and numbers that no framework prints alone: `key=value`, `key: value`, `key value | …`.
+"""Lines of names and numbers that no framework prints alone: `key=value`, `key: value`, `key value
+| …`.
 
     Iter 1: loss=348.4970, lr=0.009997, test_acc=0.5999, best_acc=0.5999, duration=0:00:08
     [2026-11-21 18:07:16,800][train][INFO] - epoch 1 step 10/40 | loss 1.28837 | acc 43.75% | lr 4.97e-02
@@ -6,9 +7,10 @@
     INFO:root:Epoch: 2, Loss: 0.4351, Accuracy: 91.2%
     Test loss: 0.0345
 
-A line counts when it names an epoch, an iteration or a step, or when it holds nothing but pairs and one of
-them is a metric by its name. Names stay as printed; a percent sign goes, a duration becomes seconds.
-"""
+A line counts when it names an epoch, an iteration or a step, or when it holds nothing but pairs and
+one of them is a metric by its name. Names stay as printed; a percent sign goes, a duration becomes
+seconds.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -42,8 +44,9 @@ _PAIR = re.compile(
     r"\s?(%|m?s|it/s|samples/s)?(?=\s|$|\))\)?",
     re.ASCII,
 )
-_PROSE = frozenset(
-    "from to at in of is was by after for than with on and or the a an be are not no it took did".split()
+_PROSE = re.compile(
+    r"\b(?:from|to|at|in|of|is|was|by|after|for|than|with|on|and|or|the|a|an|be|are|not|no|it|took)\b",
+    re.IGNORECASE,
 )
 _LONGEST = 4096
 
@@ -60,7 +63,7 @@ class Pairs:
 
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
         """Return the line's pairs, None when it is prose."""
-        if len(text) > _LONGEST or not any(map(str.isdigit, text)) and "nan" not in text.lower():
+        if len(text) > _LONGEST or (not any(map(str.isdigit, text)) and "nan" not in text.lower()):
             return None
         text = text[_PREFIX.match(text).end() :]  # type: ignore[union-attr]
         places: dict[str, tuple[str, str | None]] = {}
@@ -68,7 +71,9 @@ class Pairs:
         while match := _PLACE.match(rest.lstrip(" \t|,:-([")):
             rest = rest.lstrip(" \t|,:-([")[match.end() :]
             word = match.group(1).lower()
-            places.setdefault("iter" if word == "iteration" else word, (match.group(2), match.group(3)))
+            places.setdefault(
+                "iter" if word == "iteration" else word, (match.group(2), match.group(3))
+            )
         values, whole = _pairs(rest)
         if not values:
             return None
@@ -124,7 +129,8 @@ def _pairs(text: str) -> tuple[dict[str, str], bool]:
 
 
 def _field(field: str) -> dict[str, str] | None:
-    """Return the pairs of a field, None when something else is in it: "loss 0.5 acc 0.6" has two."""
+    """Return the pairs of a field, None when something else is in it: "loss 0.5 acc 0.6" has
+    two."""
     values: dict[str, str] = {}
     at = 0
     while at < len(field):
@@ -132,7 +138,9 @@ def _field(field: str) -> dict[str, str] | None:
         if match is None:
             return None
         name, joint, duration, number, _ = match.groups()
-        if not joint.strip() and (name.count(" ") > 1 or not _PROSE.isdisjoint(name.lower().split())):
+        if not joint.strip() and (
+            name.count(" ") > 1 or _PROSE.search(name)
+        ):
             return None
         values[name] = (seconds(duration) or "") if duration else number
         at = match.end()

@@ -4,8 +4,8 @@ r"""A reader by regular expression, from the config.
       pattern: 'ep=(?P<epoch>\d+) it=(?P<step>\d+)/(?P<steps_per_epoch>\d+) L=(?P<loss>\S+)'
 
 reads `ep=3 it=40/200 L=0.4351`. The groups epoch, step, steps_per_epoch, total_epochs, eta_s and
-time_per_step_s say where the line stands; every other named group is a metric of that name. The pattern is
-searched in each line; several patterns are tried in their order.
+time_per_step_s say where the line stands; every other named group is a metric of that name. The
+pattern is searched in each line; several patterns are tried in their order.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def compile_patterns(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
             pattern = re.compile(text)
         except re.error as error:
             hint = "Python's re syntax; named groups are (?P<name>…)"
-            raise InputError(f"the log pattern {text!r} is not valid: {error}", hint=hint) from error
+            raise InputError(
+                f"the log pattern {text!r} is not valid: {error}", hint=hint
+            ) from error
         if not pattern.groupindex:
             raise InputError(
                 f"the log pattern {text!r} has no named group",

@@ -4,16 +4,18 @@
     Epoch 3:  90%|█████████ | 18/20 [00:00<00:00, 75.21it/s, train_loss=0.0658, val_loss=0.060]
      33%|███▎      | 12/36 [00:00<00:00, 249.01it/s]
 
-`set_postfix` redraws the bar before its count moves, so tqdm shows the values of step 5 beside 4/40. Where
-the redraws between two counts are as many as the steps between them, each gets its own step; otherwise the
-step is the one that the bar showed. Lightning moves the count first: its last redraw of a step is right, and
-what stands beside 0 is left over from the epoch before. Bars without a postfix hold no metric.
+`set_postfix` redraws the bar before its count moves, so tqdm shows the values of step 5 beside
+4/40. Where the redraws between two counts are as many as the steps between them, each gets its own
+step; otherwise the step is the one that the bar showed. Lightning moves the count first: its last
+redraw of a step is right, and what stands beside 0 is left over from the epoch before. Bars without
+a postfix hold no metric.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from .base import Observation, is_number, seconds
@@ -107,9 +109,12 @@ class Tqdm:
 
 
 def _changed(redraws: list[Observation]) -> list[Observation]:
-    """Return the first redraw and those whose values differ from the one before, as rows of their own."""
-    pairs = zip(redraws, redraws[1:], strict=False)
-    return redraws[:1] + [now._replace(kind="line") for before, now in pairs if before.values != now.values]
+    """Return the first redraw, and as rows of their own those with other values than before."""
+    return redraws[:1] + [
+        now._replace(kind="line")
+        for before, now in pairwise(redraws)
+        if before.values != now.values
+    ]
 
 
 def _parse(text: str) -> _Bar | None:
