@@ -63,6 +63,7 @@ def measure(command: Sequence[str]) -> tuple[float, float, int]:
     """Run a command; return its CPU seconds, wall seconds and peak memory in MB."""
     began = time.perf_counter()
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -7,7 +7,6 @@ when `history.csv.gz` is written. Memory does not grow with the log.
 from __future__ import annotations
 
 import os
-import tempfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,7 +36,9 @@ class Spool:
     """One temporary file that many streams write to in pieces."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  (closed by `close`)
+        path = folder / f".spool.{os.getpid()}.{id(self)}"
+        self._file = path.open("x+b")
+        path.unlink()  # it lives as long as it is open
         self._end = 0
 
     def write(self, data: bytes) -> tuple[int, int]:
@@ -53,7 +54,7 @@ class Spool:
         return self._file.read(place[1])
 
     def close(self) -> None:
-        """Remove the file."""
+        """Give the file's space back."""
         self._file.close()
 
 

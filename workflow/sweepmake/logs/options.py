@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from ..errors import InputError, suggestion
 from .launchers import launcher_named
 from .readers import READERS
-from .readers.regex import compile_patterns
 
 __all__ = ["LogOptions"]
 
@@ -73,7 +73,15 @@ class LogOptions:
                 "logs: the reader 'regex' needs a pattern",
                 hint="pattern: 'ep=(?P<epoch>\\d+) L=(?P<loss>\\S+)'",
             )
-        compile_patterns(self.pattern)
+        self.patterns()
+
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        """Return the compiled patterns."""
+        if not self.pattern:
+            return ()
+        from .readers.regex import compile_patterns
+
+        return compile_patterns(self.pattern)
 
 
 def _word(config: Mapping[str, object], key: str) -> str | None:

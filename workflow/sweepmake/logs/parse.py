@@ -12,7 +12,6 @@ from pathlib import Path
 from .history import RowStream, Spool, write_history
 from .options import LogOptions
 from .readers import make_readers
-from .readers.regex import compile_patterns
 from .reading import StreamReader
 from .results import result_rows
 from .streams import Account, Demultiplexer, StreamId, read_blocks
@@ -62,7 +61,7 @@ class _Stage:
         self.launcher: str | None = None
         self._spool = spool
         self._options = options
-        self._patterns = compile_patterns(options.pattern)
+        self._patterns = options.patterns()
 
     def read(self) -> None:
         """Read every attempt's log."""
