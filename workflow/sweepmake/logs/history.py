@@ -43,6 +43,7 @@ class Spool:
 
     def write(self, data: bytes) -> tuple[int, int]:
         """Append data; return its (offset, length)."""
+        self._file.seek(self._end)
         self._file.write(data)
         place = (self._end, len(data))
         self._end += len(data)
@@ -87,6 +88,7 @@ class RowStream:
         self.columns: list[str] = []
         self.extents: list[tuple[tuple[int, int], int]] = []
         self.rows = 0
+        self.stepped = False
         self.epoch = ""
         self.pending: Row | None = None
         self.tally = tally
@@ -147,6 +149,7 @@ class RowStream:
         get = row.values.get
         cells = [row.epoch, row.step, row.steps, row.eta_s, row.time_per_step_s]
         cells += [get(name, "") for name in self.columns]
+        self.stepped = self.stepped or row.step != ""
         line = ",".join(cells)
         self.write(line + "\n", 1)
         if row.epoch != self._last_line[0]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .history import RowStream, Spool, write_history
+from .joining import join_streams
 from .options import LogOptions
 from .readers import make_readers
 from .reading import StreamReader
@@ -96,9 +97,14 @@ class _Stage:
 
     def _close(self, attempt: int, readers: dict[StreamId, StreamReader]) -> None:
         order = {name: at for at, name in enumerate(_ORDER)}
+        ranks: dict[int, list[RowStream]] = {}
         for stream in sorted(readers, key=lambda one: (one.rank, order.get(one.name, 9), one.name)):
             readers[stream].close()
-            self.rows.append((attempt, stream.rank, readers[stream].rows))
+            rows = ranks.setdefault(stream.rank, [])
+            if readers[stream].rows.rows:
+                rows.append(readers[stream].rows)
+        for rank, rows in ranks.items():
+            self.rows += [(attempt, rank, one) for one in join_streams(rows, self._spool)]
 
     def _account(self, rank: int, found: Account) -> None:
         """Add one attempt's account to the rank's."""
