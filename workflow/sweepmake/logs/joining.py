@@ -1,8 +1,8 @@
 """Join what one rank wrote to its two streams: bars on stderr, the epochs' results on stdout.
 
-tqdm draws on stderr while the program prints `epoch 1: train loss 1.0389` to stdout. A launcher that
-keeps the streams apart does not say which came first; the epoch does: lines without a step join the
-last row of their epoch.
+tqdm draws on stderr while the program prints `epoch 1: train loss 1.0389` to stdout. Where a
+launcher keeps the streams apart, it does not say which came first; the epoch does: lines without a
+step join the last row of their epoch.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ __all__ = ["READERS", "Observation", "Reader", "make_readers"]
 _FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "keras2": ("Keras2", ("] - ", "/Unknown - ", "Epoch ")),
     "keras3": ("Keras3", ("/step", "Epoch ")),
-    "keras_lines": ("KerasLines", ("s - ", "Epoch ")),
+    "keras_lines": ("KerasLines", (" - ", "Epoch ")),
     "fairseq": ("Fairseq", (" | ", " / ")),
     "hf_trainer": ("HfTrainer", ("{'",)),
     "json_lines": ("JsonLines", ("{",)),

@@ -1,11 +1,12 @@
 r"""Keras 1.15 to 2.15: progress bars (verbose=1).
 
- 1/13 [=>............................] - ETA: 5s - loss: 0.8710 - accuracy: 0.9199 - dsc: 0.1290
-13/13 [==============================] - 1s 41ms/step - loss: 0.8709 - dsc: 0.1291 - val_loss:
-0.8622
-  117/20000 [..............................] - ETA: 1:08:06 - loss: 0.8534 - accuracy: 0.2626
-      5/Unknown - 1s 20ms/step - loss: 0.8534
- 8/13 [=================>............] - ETA: 0s - loss: 0.8911 - dsc: 0.1089Epoch 1/9     (TF 1.15)
+     1/13 [=>............................] - ETA: 5s - loss: 0.8710 - accuracy: 0.9199 - dsc: 0.1290
+    13/13 [==============================] - 1s 41ms/step - loss: 0.8709 - val_loss: 0.8622
+      117/20000 [..............................] - ETA: 1:08:06 - loss: 0.8534 - accuracy: 0.2626
+          5/Unknown - 1s 20ms/step - loss: 0.8534
+     8/13 [=================>............] - ETA: 0s - loss: 0.8911 - dsc: 0.1089Epoch 1/9
+
+The last one is TF 1.15's, where the validation's own bar begins.
 """
 
 from __future__ import annotations

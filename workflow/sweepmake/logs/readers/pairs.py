@@ -1,5 +1,4 @@
-"""Lines of names and numbers that no framework prints alone: `key=value`, `key: value`, `key value
-| …`.
+"""Lines of names and numbers, as loops of one's own print them.
 
     Iter 1: loss=348.4970, lr=0.009997, test_acc=0.5999, best_acc=0.5999, duration=0:00:08
     [2026-11-21 18:07:16,800][train][INFO] - epoch 1 step 10/40 | loss 1.28837 | acc 43.75% | lr 4.97e-02
@@ -27,8 +26,8 @@ _METRIC = re.compile(
     re.IGNORECASE,
 )
 _PREFIX = re.compile(
-    r"(?:\[[^\]=|]*\]|\d{4}[-/]\d\d[-/]\d\d|\d\d:\d\d:\d\d(?:[.,]\d+)?|(?:INFO|DEBUG|WARNING|WARN|ERROR)\b"
-    r"|[A-Za-z_][\w.]*(?= - | ?\| ?|:\w)|[-|:,T\s])*+",
+    r"(?:\[[^\]=|]*\]|\d{4}[-/]\d\d[-/]\d\dT?|\d\d:\d\d:\d\d(?:[.,]\d+)?|(?:INFO|DEBUG|WARNING|WARN|ERROR)\b"
+    r"|[A-Za-z_][\w.]*(?= - | ?\| ?|:\w)|[-|:,\s])*+",
     re.ASCII,
 )
 _PLACE = re.compile(
