@@ -245,8 +245,8 @@ def _plausible(form: Launcher, found: list[re.Match[bytes]], score: float) -> bo
 def _own_space(form: Launcher, lines: list[bytes]) -> bool:
     """Whether the space that Open MPI 5 would have added is the programs' own.
 
-    Keras bars (` 1/13 [`) and Megatron's lines (` iteration  10/`, ` validation loss at`) begin with
-    one space; where no other line is there, it is theirs.
+    Keras bars (` 1/13 [`) and Megatron's lines (` iteration  10/`) begin with one space; where
+    no other line is there, it is theirs.
     """
     if form.name != "openmpi5":
         return False

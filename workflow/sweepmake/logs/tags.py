@@ -11,7 +11,8 @@ follow, and what follows instead is the launcher's own text; ranks count from 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import repeat
 
 from .collector import Collector, Stream
 from .launchers import Launcher
@@ -56,7 +57,7 @@ def _splitter(form: Launcher) -> Callable[[bytes], list[bytes]]:
     return cut
 
 
-_Cut = tuple[bytes, list[bytes], list[bytes], list[bytes]]
+_Cut = tuple[bytes, Sequence[bytes], Sequence[bytes], bytes, Sequence[bytes]]
 
 
 class TagDecoder:
@@ -118,18 +119,19 @@ class TagDecoder:
         self._retry = 0
         if self._separator:
             cut = self._cut(block)
-            if cut and self._commit(block, offset, *cut):
-                return len(block) - self._open(cut[2][-1], final=final)
+            done = self._commit(block, offset, *cut, final=final) if cut else None
+            if done is not None:
+                return done
         parts = self._split(block)
         stride = self._stride
         first, tags, texts = parts[0], parts[stride - 1 :: stride], parts[stride::stride]
         if not tags:
             return len(block) - self._open(first, final=final)
-        times = parts[1::3] if stride == 3 else []
-        if set(tags) <= self._full.keys() and self._commit(
-            block, offset, first, tags, texts, times
-        ):
-            return len(block) - self._open(texts[-1], final=final)
+        if self._full.keys() >= set(tags):
+            last, times = texts.pop(), parts[1::3] if stride == 3 else []
+            done = self._commit(block, offset, first, tags, texts, last, times, final=final)
+            if done is not None:
+                return done
         return self._walk(block, offset, parts, final=final)
 
     def _cut(self, block: bytes) -> _Cut | None:
@@ -140,70 +142,78 @@ class TagDecoder:
         """
         pieces = block.split(self._separator)
         last = pieces.pop()
-        parted = [piece.rpartition(b"[") for piece in pieces]
-        keys = [piece[2] for piece in parted]
-        if not keys or not set(keys) <= self._full.keys():
+        if not pieces:
             return None
-        texts = [piece[0] for piece in parted]
+        texts: tuple[bytes, ...]
+        texts, _, tags = zip(*map(bytes.rpartition, pieces, repeat(b"[")), strict=True)
+        if not self._full.keys() >= set(tags):
+            return None
         times: list[bytes] = []
         stamp = self._time_length
         if stamp:
             times = [text[-stamp:] for text in texts]
             if not all(map(self._time, set(times))):
                 return None
-            texts = [text[:-stamp] for text in texts]
-        first = texts[0]
-        texts.append(last)
-        del texts[0]
-        return first, keys, texts, times
+            texts = tuple([text[:-stamp] for text in texts])
+        return texts[0], tags, texts[1:], last, times
 
     def _commit(
-        self, block: bytes, offset: int,
-        first: bytes, tags: list[bytes], texts: list[bytes], times: list[bytes],
-    ) -> bool:  # fmt: skip
-        """Hand on all segments but the last, if every tag is real and every text a rank's own.
+        self, block: bytes, offset: int, first: bytes, tags: Sequence[bytes],
+        texts: Sequence[bytes], last: bytes, times: Sequence[bytes], *, final: bool,
+    ) -> int | None:  # fmt: skip
+        """Hand on a block if every tag is real and every text a rank's own, or return None.
 
         Each tag must be known, no segment empty, each line feed the last byte of a segment, and
         for launchers that hold lines back each segment must end a line.
+
+        Args:
+            first: what stands before the first tag: the rest of the current segment.
+            texts: what stands between the tags, one fewer.
+            last: what stands behind the last tag.
         """
-        if (self._fresh and not first and self._current is not None) or b"" in texts[:-1]:
-            return False
-        ends = [text[-1] for text in texts[:-1]]
-        if first and self._current is not None:
-            ends.append(first[-1])
-        loose = texts[-1].count(b"\n") + (first.count(b"\n") if self._current is None else 0)
-        if block.count(b"\n") - loose != ends.count(10):
-            return False
+        if b"" in texts or (self._fresh and not first and self._current is not None):
+            return None
         form = self._form
+        ends = [text[-1] for text in texts]
+        distinct = set(tags)
+        segments: dict[bytes, list[bytes]] = {tag: [] for tag in distinct}
+        adders = {tag: found.append for tag, found in segments.items()}
+        for tag, text in zip(tags, texts, strict=False):
+            adders[tag](text)
+        joined = [
+            (self._streams[tag], len(found), b"".join(found)) for tag, found in segments.items()
+        ]
+        lines = [text.count(b"\n") for _, _, text in joined]
+        if sum(lines) != ends.count(10):
+            return None
+        if self._current is not None and first:
+            ends.append(first[-1])
+            if first.count(b"\n") != first.endswith(b"\n"):
+                return None
         if not form.midline:
             if (not first and not self._at_break) or not set(ends) <= set(form.breaks):
-                return False
+                return None
         elif form.weak and not _SUSPECT.isdisjoint(ends):
             self._suspect(first, tags, texts)
-        segments: dict[bytes, list[bytes]] = {tag: [] for tag in set(tags)}
-        adders = {tag: found.append for tag, found in segments.items()}
-        for tag, text in zip(tags, texts[:-1], strict=False):
-            adders[tag](text)
         self._hand_on(first)
-        for tag, found in segments.items():
-            stream, text = self._streams[tag], b"".join(found)
-            stream.add_segments(text, len(found), text.count(b"\n"))
-            self._collector.of(stream).heard_at = offset + block.rfind(self._full[tag])
+        for (stream, count, text), line_feeds in zip(joined, lines, strict=True):
+            stream.add_segments(text, count, line_feeds)
+        for tag in distinct:
+            self._collector.of(self._streams[tag]).heard_at = offset + block.rfind(self._full[tag])
         if self._collector.events is not None:
-            ids = {tag: self._streams[tag].id for tag in segments}
-            self._collector.events.extend(
-                (ids[tag], text) for tag, text in zip(tags, texts[:-1], strict=False)
-            )
+            ids = {tag: self._streams[tag].id for tag in distinct}
+            pairs = zip(tags, texts, strict=False)
+            self._collector.events.extend((ids[tag], text) for tag, text in pairs)
         if times:
             for tag, time in dict(zip(tags, times, strict=True)).items():
                 self._heard_time(self._streams[tag], time)
         self._begin(self._streams[tags[-1]], self._full[tags[-1]])
-        return True
+        return len(block) - self._open(last, final=final)
 
-    def _suspect(self, first: bytes, tags: list[bytes], texts: list[bytes]) -> None:
+    def _suspect(self, first: bytes, tags: Sequence[bytes], texts: Sequence[bytes]) -> None:
         """Count plain tags that stand where a program's own text could have them: `fold [1] of`."""
         current = self._current
-        for tag, text in zip([b"", *tags], [first, *texts[:-1]], strict=False):
+        for tag, text in zip([b"", *tags], [first, *texts], strict=False):
             current = self._streams[tag] if tag else current
             if text and text[-1] in _SUSPECT and current is not None:
                 self._collector.of(current).ambiguous += 1
