@@ -9,17 +9,17 @@ import random
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_readers import Read
-from truth import read_history
-
 from sweepmake.errors import InputError
 from sweepmake.logs.__main__ import main
 from sweepmake.logs.parse import FORMAT_VERSION, LogOptions, StageLogs, parse_logs
+from test_readers import Read
+from truth import read_history
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "data" / "logs"
@@ -34,7 +34,7 @@ def bars(epochs: int, steps: int, seed: int, *, first: int = 1, late: bool = Tru
     for epoch in range(first, first + epochs):
         text += f"Epoch {epoch}/{first + epochs - 1}\n"
         width = 0
-        for step in sorted(chance.sample(range(1, steps), min(steps - 1, 6))) + [steps, steps]:
+        for step in [*sorted(chance.sample(range(1, steps), min(steps - 1, 6))), steps, steps]:
             loss = chance.choice(["0.8710", "1.7519e-04", "-0.5000", "nan", "12.0000"])
             final = step == steps and text.count(f" {steps}/{steps}", text.rfind("Epoch")) > 0
             when = chance.choice(["ETA: 5s", "ETA: 1:02", "ETA: 1:02:03"])
@@ -63,7 +63,9 @@ def test_bulk_equals_general(seed: int, tmp_path: Path) -> None:
 
 
 @given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(0, 60_000), max_size=20))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_cuts_change_nothing(seed: int, cuts: list[int], tmp_path: Path) -> None:
     """A stream may come in blocks cut anywhere."""
     text = bars(12, 9, seed)
@@ -77,7 +79,7 @@ def test_cuts_change_nothing(seed: int, cuts: list[int], tmp_path: Path) -> None
     rows = RowStream(Spool(tmp_path), tally)
     reader = StreamReader(rows, *make_readers())
     places = [0, *sorted(cut % len(text) for cut in cuts), len(text)]
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in pairwise(places):
         reader.feed(text[begin:end])
     reader.close()
     write_history(tmp_path / "cut.csv.gz", [("train", 1, 0, rows)])
@@ -101,7 +103,10 @@ def test_same_log_same_bytes(tmp_path: Path) -> None:
     head = (tmp_path / "a" / "history.csv.gz").read_bytes()[:10]
     assert head[3] == 0
     assert head[4:8] == bytes(4)
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["history.csv.gz", "metrics.json"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
+        "history.csv.gz",
+        "metrics.json",
+    ]
 
 
 def test_attempts_are_joined_and_numbered(tmp_path: Path) -> None:
@@ -246,13 +251,25 @@ def test_config_mistakes_are_explained(config: object, message: str) -> None:
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`python -m sweepmake.logs LOGFILE --output DIR` writes both files; a missing log is status 2."""
+    """`python -m sweepmake.logs LOGFILE --output DIR` writes; a missing log is status 2."""
     log = DATA / "k2-ompi4-np2" / "log.txt"
     assert main([str(log), "--output", str(tmp_path), "--stage", "fit", "--reader", "keras2"]) == 0
     assert {row["stage"] for row in read_history(tmp_path / "history.csv.gz")} == {"fit"}
     assert json.loads((tmp_path / "metrics.json").read_text())["format_version"] == FORMAT_VERSION
     assert main([str(tmp_path / "none"), "--output", str(tmp_path)]) == 2
     assert "none" in capsys.readouterr().err
+
+
+def test_cleaned_logs(tmp_path: Path) -> None:
+    """`clean` and `per_rank` write what a person can read, one file per attempt and rank."""
+    log = DATA / "k2-ompi4-np2" / "log.txt"
+    options = LogOptions(clean=True, per_rank=True)
+    parse_logs([StageLogs("train", (log, log))], tmp_path, options=options)
+    for attempt in (1, 2):
+        assert "[1] Epoch 2/12" in (tmp_path / f"clean.train.{attempt}.log").read_text()
+        ranks = tmp_path / f"ranks.train.{attempt}"
+        assert sorted(path.name for path in ranks.iterdir()) == ["rank0.log", "rank1.log"]
+        assert "Epoch 2/12\n" in (ranks / "rank1.log").read_text()
 
 
 def test_excel(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Each reader on lines that real programs print."""
 
+# ruff: noqa: E501  (lines of logs stay as they are)
+
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
 import pytest
-
 from sweepmake.errors import InputError
 from sweepmake.logs.history import RowStream, Spool, write_history
 from sweepmake.logs.readers import READERS, make_readers
@@ -146,7 +147,9 @@ def test_tf115_validation_bar_is_no_training(read) -> None:
 
 def test_restart_glued_to_a_bar_is_no_validation(read) -> None:
     """A program killed in a bar and started again in the same log is read again from epoch 1."""
-    epoch = "Epoch {}/9\n\r 1/2 [=>..] - ETA: 2s - loss: 0.8945\b\r2/2 [==] - 0s 2ms/step - loss: 0.5\n"
+    epoch = (
+        "Epoch {}/9\n\r 1/2 [=>..] - ETA: 2s - loss: 0.8945\b\r2/2 [==] - 0s 2ms/step - loss: 0.5\n"
+    )
     got = read(
         epoch.format(1) + "Epoch 2/9\n\r 1/2 [=>..] - ETA: 2s - loss: 0.8945"
         + epoch.format(1) + epoch.format(2)
@@ -165,7 +168,9 @@ def test_lost_header_is_not_guessed(read) -> None:
 
 def test_keras3_bar(read) -> None:
     """Colour codes go, the bar's two times are ETA and time per step."""
-    bar = "\x1b[1m {}/13\x1b[0m \x1b[32m━━━\x1b[0m\x1b[37m━━━\x1b[0m \x1b[1m{}\x1b[0m {}ms/step - {}"
+    bar = (
+        "\x1b[1m {}/13\x1b[0m \x1b[32m━━━\x1b[0m\x1b[37m━━━\x1b[0m \x1b[1m{}\x1b[0m {}ms/step - {}"
+    )
     got = read(
         "Epoch 1/2\n\r" + bar.format(" 1", "1:05", 103, "accuracy: 0.1777 - loss: 0.8170") + "\b" * 80
         + "\r" + bar.format("13", "2s", 16, "accuracy: 0.5 - loss: 0.4") + "\b" * 80
@@ -293,7 +298,11 @@ def test_tqdm_postfix_steps(read) -> None:
             for n, value in bars
         )
     )
-    assert [(row["step"], row["loss"]) for row in got.rows] == [("1", "1.5"), ("2", "2.5"), ("3", "3.5")]
+    assert [(row["step"], row["loss"]) for row in got.rows] == [
+        ("1", "1.5"),
+        ("2", "2.5"),
+        ("3", "3.5"),
+    ]
     assert got.rows[2]["time_per_step_s"] == "0.5"
     assert got.tally.total_epochs == 5
 
@@ -354,7 +363,7 @@ def test_pairs(read, line: str, expected: dict[str, str]) -> None:
         "Number of training images: 104, validation images: 24",
         "2026-11-21 18:00:59.406413: I tensorflow/core/util/port.cc:113] oneDNN custom operations",
         "Metric val_loss improved by 0.013 >= min_delta = 0.0. New best score: 0.064",
-        "  File \"train.py\", line 192, in <module>",
+        '  File "train.py", line 192, in <module>',
         "{'lr': 0.1, 'batch_size': 8}",
         "Loading checkpoint shards: 100%|██████████| 2/2 [00:00<00:00, 2.1it/s]",
     ],

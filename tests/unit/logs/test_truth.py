@@ -10,15 +10,14 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from truth import Comparison, compare, load_truth, read_history  # noqa: E402
-
-from sweepmake.logs.parse import StageLogs, parse_logs  # noqa: E402
+from sweepmake.logs.parse import StageLogs, parse_logs
+from truth import Comparison, compare, load_truth, read_history
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "data" / "logs"
 SHARED = Path(os.environ.get("SWEEPMAKE_SHARED_LOGS") or ROOT.parent / "shared" / "logs")
 
-# What no reader can give back, with the reason and the values that are right. (values right, missing)
+# What no reader can give back: the reason, the values that are right, those that are missing
 DAMAGED = {
     "k2-torchrun-np4": ("torchrun's threads share one stdout: a bar of rank 0 is torn", 786, 9),
     "k3-torchrun-np4": ("torchrun lost lines and a header of rank 1, wrote garbage", 912, 33),

@@ -21,8 +21,8 @@ class LogOptions:
         launcher: what wrote the tags ("openmpi4", …); None: recognised from the log.
         reader: the one format to read ("keras2", …); None: chosen by what the log shows.
         pattern: regular expressions with named groups, for formats that no reader knows.
-        clean: write a cleaned log that a person can read.
-        per_rank: write one cleaned log per rank too.
+        clean: write a cleaned log that a person can read: clean.<stage>.<attempt>.log.
+        per_rank: write one per rank too: ranks.<stage>.<attempt>/rank<r>.log.
         excel: write history.xlsx too.
     """
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .history import RowStream, Spool, write_history
 from .joining import join_streams
@@ -18,6 +19,9 @@ from .results import result_rows
 from .streams import Account, Demultiplexer, StreamId, read_blocks
 from .summary import Json, StageSummary, describe_stage, flat_keys
 from .tally import Tally
+
+if TYPE_CHECKING:
+    from .clean import CleanLog
 
 __all__ = ["FORMAT_VERSION", "LogOptions", "ParsedLogs", "StageLogs", "parse_logs"]
 
@@ -54,12 +58,13 @@ class ParsedLogs:
 class _Stage:
     """One stage while its logs are read."""
 
-    def __init__(self, logs: StageLogs, spool: Spool, options: LogOptions) -> None:
+    def __init__(self, logs: StageLogs, output: Path, spool: Spool, options: LogOptions) -> None:
         self.logs = logs
         self.tallies: dict[int, Tally] = {}
         self.accounts: dict[int, Account] = {}
         self.rows: list[tuple[int, int, RowStream]] = []
         self.launcher: str | None = None
+        self._output = output
         self._spool = spool
         self._options = options
         self._patterns = options.patterns()
@@ -67,13 +72,16 @@ class _Stage:
     def read(self) -> None:
         """Read every attempt's log."""
         for attempt, path in enumerate(self.logs.files, 1):
-            demultiplexer = Demultiplexer(self._options.launcher)
+            clean = self._clean_log(attempt)
+            demultiplexer = Demultiplexer(self._options.launcher, events=clean is not None)
             readers: dict[StreamId, StreamReader] = {}
             for block in read_blocks(path):
                 demultiplexer.feed(block)
-                self._take(demultiplexer, readers)
+                self._take(demultiplexer, readers, clean)
             demultiplexer.close()
-            self._take(demultiplexer, readers)
+            self._take(demultiplexer, readers, clean)
+            if clean is not None:
+                clean.close()
             self._close(attempt, readers)
             self.launcher = demultiplexer.launcher.title
             for rank, account in sorted(demultiplexer.account.items()):
@@ -83,7 +91,23 @@ class _Stage:
                 if end.rank in self.tallies and (end.code or end.signal):
                     self.tallies[end.rank].trouble = True
 
-    def _take(self, demultiplexer: Demultiplexer, readers: dict[StreamId, StreamReader]) -> None:
+    def _clean_log(self, attempt: int) -> CleanLog | None:
+        """Return where the cleaned log of an attempt goes, None if it is not wanted."""
+        options = self._options
+        if not (options.clean or options.per_rank):
+            return None
+        from .clean import CleanLog
+
+        name = f"{self.logs.stage}.{attempt}"
+        folder = self._output / f"ranks.{name}" if options.per_rank else None
+        return CleanLog(self._output / f"clean.{name}.log", per_rank=folder)
+
+    def _take(
+        self,
+        demultiplexer: Demultiplexer,
+        readers: dict[StreamId, StreamReader],
+        clean: CleanLog | None,
+    ) -> None:
         for stream, data in demultiplexer.take().items():
             if stream.rank < 0:
                 continue
@@ -94,6 +118,8 @@ class _Stage:
                 rows = RowStream(self._spool, tally)
                 reader = readers[stream] = StreamReader(rows, offered, epochs)
             reader.feed(data)
+        if clean is not None:
+            clean.write(demultiplexer.take_events())
 
     def _close(self, attempt: int, readers: dict[StreamId, StreamReader]) -> None:
         order = {name: at for at, name in enumerate(_ORDER)}
@@ -149,7 +175,7 @@ def parse_logs(
     try:
         found = []
         for logs in stages:
-            stage = _Stage(logs, spool, options)
+            stage = _Stage(logs, output, spool, options)
             stage.read()
             found.append(stage)
         rows = [
