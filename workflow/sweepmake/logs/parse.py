@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,10 +176,11 @@ def parse_logs(
     spool = Spool(output)
     try:
         found = []
-        for logs in stages:
-            stage = _Stage(logs, output, spool, options)
-            stage.read()
-            found.append(stage)
+        with _collector_at_rest():
+            for logs in stages:
+                stage = _Stage(logs, output, spool, options)
+                stage.read()
+                found.append(stage)
         rows = [
             (stage.logs.stage, attempt, rank, stream)
             for stage in found
@@ -195,6 +198,18 @@ def parse_logs(
 
         write_excel(history, metrics, output / "history.xlsx")
     return ParsedLogs(history, metrics, sum(stream.rows for *_, stream in rows), tuple(columns))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep Python's cycle collector from walking the rows again and again: they make no cycles."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _summary(found: Sequence[_Stage]) -> dict[str, Json]:

@@ -3,6 +3,7 @@ stopping."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -128,16 +129,22 @@ class Tally:
             if text:
                 self._add_time(text, often)
         for name, texts in zip(names, columns, strict=False):
-            present = [at for at, text in enumerate(texts) if text]
-            if not present:
+            last = next((text for text in reversed(texts) if text), None)
+            if last is None:
                 continue
-            self.last[name] = texts[present[-1]]
+            self.last[name] = last
             rule = _rule(name)
-            values = [float(texts[at]) for at in present] if rule else []
-            sound = [value for value in values if value == value]
-            if rule is not None and sound:
+            if rule is None:
+                continue
+            values = (
+                [float(text or "nan") for text in texts] if "" in texts else list(map(float, texts))
+            )
+            sound = values
+            if math.isnan(sum(values)):  # min and max know no nan
+                sound = [value for value in values if value == value]
+            if sound:
                 value = min(sound) if rule == "min" else max(sound)
-                at = present[values.index(value)]
+                at = values.index(value)
                 self._compare(name, rule, Best(value, texts[at], numbers[at], step[at]))
         self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step[-1]
         self.steps_per_epoch = self.steps_per_epoch or steps[0]
