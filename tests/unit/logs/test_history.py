@@ -1,0 +1,117 @@
+"""The history file: columns, order, late metrics, joined streams."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from sweepmake.logs.history import PLACE_COLUMNS, RowStream, Spool, write_history
+from sweepmake.logs.joining import join_streams
+from sweepmake.logs.readers.base import Observation
+from sweepmake.logs.tally import Tally
+from truth import read_history
+
+
+def stream(spool: Spool, *seen: Observation) -> RowStream:
+    rows = RowStream(spool, Tally())
+    for one in seen:
+        rows.add(one)
+    rows.close()
+    return rows
+
+
+def bar(epoch: str, step: str, **values: str) -> Observation:
+    return Observation(values, epoch, step, "9", kind="progress")
+
+
+def test_late_metrics_become_columns(tmp_path: Path) -> None:
+    """A metric that appears late has an empty cell before; columns stand in order of appearance."""
+    spool = Spool(tmp_path)
+    first = stream(spool, bar("1", "1", loss="0.5"), bar("1", "9", loss="0.4", val_loss="0.3"))
+    second = stream(spool, bar("1", "1", lr="0.1", loss="0.6"), bar("2", "1", loss="0.2"))
+    write_history(tmp_path / "h.gz", [("train", 1, 0, first), ("train", 1, 1, second)])
+    text = gzip.decompress((tmp_path / "h.gz").read_bytes()).decode()
+    assert text.splitlines() == [
+        ",".join([*PLACE_COLUMNS, "loss", "val_loss", "lr"]),
+        "train,1,0,1,1,9,,,0.5,,",
+        "train,1,0,1,9,9,,,0.4,0.3,",
+        "train,1,1,1,1,9,,,0.6,,0.1",
+        "train,1,1,2,1,9,,,0.2,,",
+    ]
+
+
+def test_names_are_quoted(tmp_path: Path) -> None:
+    """A stage or a metric with a comma or a quote comes back from the CSV as it was."""
+    spool = Spool(tmp_path)
+    rows = stream(spool, Observation({'a "b", c': "1"}, "1", "2"))
+    write_history(tmp_path / "h.gz", [('x,"y"', 1, 0, rows)])
+    row = read_history(tmp_path / "h.gz")[0]
+    assert row["stage"] == 'x,"y"'
+    assert row['a "b", c'] == "1"
+
+
+def test_validation_joins_the_last_row_of_its_epoch(tmp_path: Path) -> None:
+    """A line without a step adds to its epoch's last row, unless it says otherwise than the row."""
+    spool = Spool(tmp_path)
+    rows = stream(
+        spool,
+        bar("1", "9", loss="0.5"),
+        Observation({"val_loss": "0.4"}, "1"),
+        bar("2", "9", loss="0.3"),
+        Observation({"loss": "0.31", "val_loss": "0.2"}, "2"),
+        Observation({"val_loss": "0.9"}, "1", kind="summary"),
+    )
+    write_history(tmp_path / "h.gz", [("train", 1, 0, rows)])
+    found = [
+        (r["epoch"], r["step"], r["loss"], r["val_loss"]) for r in read_history(tmp_path / "h.gz")
+    ]
+    assert found == [
+        ("1", "9", "0.5", "0.4"),
+        ("2", "9", "0.3", ""),
+        ("2", "", "0.31", "0.2"),
+        ("1", "", "", "0.9"),
+    ]  # fmt: skip
+
+
+def test_streams_of_a_rank_are_joined_by_epoch(tmp_path: Path) -> None:
+    """Results on stdout stand on the last bars of their epochs on stderr; the rest comes last."""
+    spool = Spool(tmp_path)
+    results = stream(
+        spool,
+        *(Observation({"val loss": f"0.{e}"}, str(e)) for e in (1, 2, 3)),
+    )
+    bars = stream(spool, *(bar(str(e), str(s), loss="0.5") for e in (1, 2) for s in (1, 9)))
+    joined = join_streams([results, bars], spool)
+    write_history(tmp_path / "h.gz", [("train", 1, 0, one) for one in joined])
+    found = [(r["epoch"], r["step"], r["val loss"]) for r in read_history(tmp_path / "h.gz")]
+    assert found == [
+        ("1", "1", ""), ("1", "9", "0.1"), ("2", "1", ""), ("2", "9", "0.2"), ("3", "", "0.3"),
+    ]  # fmt: skip
+    assert join_streams([bars], spool) == [bars]
+
+
+def test_spool_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The spool has no name, and a failed write leaves no partial history."""
+    spool = Spool(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    rows = stream(spool, bar("1", "1", loss="0.5"))
+    spool.close()
+    with pytest.raises(ValueError, match="closed"):
+        write_history(tmp_path / "h.gz", [("train", 1, 0, rows)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_large_histories_are_spooled(tmp_path: Path) -> None:
+    """Rows beyond the buffer come back in order, also those written with fewer columns."""
+    spool = Spool(tmp_path)
+    rows = RowStream(spool, Tally())
+    for step in range(1, 5_001):
+        values = {"loss": "0.5"} if step < 4_000 else {"loss": "0.5", "extra": "1"}
+        rows.add(Observation(values, "1", str(step)))
+    rows.close()
+    write_history(tmp_path / "h.gz", [("train", 1, 0, rows)])
+    found = read_history(tmp_path / "h.gz")
+    assert [row["step"] for row in found] == [str(step) for step in range(1, 5_001)]
+    assert sum(row["extra"] == "1" for row in found) == 1_001
+    assert len(rows.extents) > 2

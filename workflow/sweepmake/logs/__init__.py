@@ -1,0 +1,1 @@
+"""From the logs of distributed runs to the numbers of each rank."""

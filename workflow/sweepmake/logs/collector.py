@@ -1,0 +1,113 @@
+"""Where the decoders put what they find: the pieces of each stream and the account of each rank."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .account import LAUNCHER_RANK, Account, LauncherText
+
+__all__ = ["LAUNCHER_STREAM", "Collector", "Stream", "StreamId"]
+
+
+class StreamId(NamedTuple):
+    """One output stream of one rank.
+
+    Args:
+        rank: the rank, -1 for the launcher itself.
+        name: "stdout", "stderr", "stddiag", or "output" where the launcher mixes them.
+    """
+
+    rank: int
+    name: str
+
+
+LAUNCHER_STREAM = StreamId(LAUNCHER_RANK, "launcher")
+
+
+class Stream:
+    """The pieces of one stream that nobody took yet.
+
+    A segment is what stands between one tag and the next. One that a block edge cuts comes in
+    several pieces, of which only the first counts.
+    """
+
+    __slots__ = ("ends_line", "events", "id", "lines", "pieces", "segments", "tag_length", "tags")
+
+    def __init__(self, stream: StreamId, events: list[tuple[StreamId, bytes]] | None) -> None:
+        self.id = stream
+        self.pieces: list[bytes] = []
+        self.segments = 0
+        self.tags = 0
+        self.lines = 0
+        self.tag_length = 0
+        self.ends_line = True
+        self.events = events
+
+    def add(self, text: bytes, *, continued: bool = False) -> None:
+        """Append one piece; say whether it continues a segment that already has one."""
+        self.pieces.append(text)
+        if not continued:
+            self.segments += 1
+            self.tags += self.tag_length
+        self.lines += text.count(b"\n")
+        if self.events is not None:
+            self.events.append((self.id, text))
+
+    def add_segments(self, text: bytes, segments: int, lines: int) -> None:
+        """Append many whole segments at once, already joined and counted."""
+        self.pieces.append(text)
+        self.segments += segments
+        self.tags += segments * self.tag_length
+        self.lines += lines
+
+
+class Collector:
+    """All streams of a log, the account of each rank, and what the launcher said."""
+
+    def __init__(self, *, events: bool) -> None:
+        self.events: list[tuple[StreamId, bytes]] | None = [] if events else None
+        self.streams: dict[StreamId, Stream] = {}
+        self.account: dict[int, Account] = {}
+        self.launcher_text = LauncherText()
+
+    def stream(self, rank: int, name: str) -> Stream:
+        """Return this stream, new if it was not seen before."""
+        key = StreamId(rank, name)
+        found = self.streams.get(key)
+        if found is None:
+            found = self.streams[key] = Stream(key, self.events)
+            self.account.setdefault(rank, Account())
+        return found
+
+    def of(self, stream: Stream) -> Account:
+        """Return the account of the rank that this stream belongs to."""
+        return self.account[stream.id.rank]
+
+    def launcher(self, text: bytes) -> None:
+        """Put aside text of the launcher or the system."""
+        if text:
+            self.launcher_text.add(text)
+            if self.events is not None:
+                self.events.append((LAUNCHER_STREAM, text))
+
+    def take(self) -> dict[StreamId, bytes]:
+        """Return what came since the last take, by stream, and book it in the accounts."""
+        taken: dict[StreamId, bytes] = {}
+        for key, stream in self.streams.items():
+            if not stream.pieces:
+                continue
+            text = b"".join(stream.pieces)
+            stream.pieces.clear()
+            if text:
+                taken[key] = text
+                stream.ends_line = text.endswith(b"\n")
+            self.account[key.rank].bytes += len(text)
+        for rank, account in self.account.items():
+            own = [stream for key, stream in self.streams.items() if key.rank == rank]
+            account.lines = sum(stream.lines for stream in own)
+            account.tag_bytes = sum(stream.tags for stream in own)
+            # a segment without a line feed at its end is a fragment; the last may yet be whole
+            account.joined = sum(
+                max(0, stream.segments - stream.lines - (not stream.ends_line)) for stream in own
+            )
+        return taken

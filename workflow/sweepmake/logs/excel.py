@@ -1,0 +1,62 @@
+"""history.xlsx: the history and the summary's metrics as sheets, for who asks for it."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .summary import number
+
+__all__ = ["write_excel"]
+
+_ROWS = 1_048_576  # a sheet holds no more
+
+
+def write_excel(history: Path, metrics: Path, output: Path) -> None:
+    """Write the workbook, replacing it in one step.
+
+    Sheets: "history" (continued in "history 2", … where a sheet is full) with numbers as numbers,
+    "nan" and "inf" as text, empty cells empty; "metrics" with a row per stage and metric.
+    """
+    from openpyxl import Workbook  # type: ignore[import-untyped,unused-ignore]
+
+    book = Workbook(write_only=True)
+    with gzip.open(history, "rt", encoding="utf-8", newline="") as file:
+        table = csv.reader(file)
+        header = next(table)
+        sheet, count = book.create_sheet("history"), 1
+        sheet.append(header)
+        for row in table:
+            if count % _ROWS == 0:
+                sheet = book.create_sheet(f"history {count // _ROWS + 1}")
+                sheet.append(header)
+                count += 1
+            sheet.append([row[0], *map(_cell, row[1:])])
+            count += 1
+    sheet = book.create_sheet("metrics")
+    for entry in _metric_rows(json.loads(metrics.read_text(encoding="utf-8"))):
+        sheet.append(entry)
+    partial = output.with_name(f".{os.getpid()}.{output.name}")
+    try:
+        book.save(partial)
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _cell(text: str) -> object:
+    return number(text) if text else None
+
+
+def _metric_rows(content: dict[str, Any]) -> Iterator[list[object]]:
+    keys = ("last", "best", "best_epoch", "best_step", "best_rank", "mean", "std", "ranks", "rule")
+    yield ["stage", "metric", *keys]
+    for stage, found in content["stages"].items():
+        for name, values in found["metrics"].items():
+            yield [stage, name, *(values[key] for key in keys)]
+

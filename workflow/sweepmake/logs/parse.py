@@ -1,0 +1,248 @@
+"""From the logs of an experiment's stages to history.csv.gz and metrics.json, streaming."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .history import RowStream, Spool, write_history
+from .joining import join_streams
+from .options import LogOptions
+from .readers import make_readers
+from .reading import StreamReader
+from .results import result_rows
+from .streams import Account, Demultiplexer, StreamId, read_blocks
+from .summary import Json, StageSummary, describe_stage, flat_keys
+from .tally import Tally
+
+if TYPE_CHECKING:
+    from .clean import CleanLog
+
+__all__ = ["FORMAT_VERSION", "LogOptions", "ParsedLogs", "StageLogs", "parse_logs"]
+
+FORMAT_VERSION = 1
+_ORDER = ("stdout", "output", "stddiag", "stderr")
+
+
+@dataclass(frozen=True, slots=True)
+class StageLogs:
+    """One stage's logs: `files` are its attempts, oldest first; an attempt's number is its place
+    from 1."""
+
+    stage: str
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedLogs:
+    """What was written, and how much of it.
+
+    Args:
+        history: history.csv.gz.
+        metrics: metrics.json.
+        rows: rows of the history.
+        columns: its metric columns.
+    """
+
+    history: Path
+    metrics: Path
+    rows: int
+    columns: tuple[str, ...]
+
+
+class _Stage:
+    """One stage while its logs are read."""
+
+    def __init__(self, logs: StageLogs, output: Path, spool: Spool, options: LogOptions) -> None:
+        self.logs = logs
+        self.tallies: dict[int, Tally] = {}
+        self.accounts: dict[int, Account] = {}
+        self.rows: list[tuple[int, int, RowStream]] = []
+        self.launcher: str | None = None
+        self._output = output
+        self._spool = spool
+        self._options = options
+        self._patterns = options.patterns()
+
+    def read(self) -> None:
+        """Read every attempt's log."""
+        for attempt, path in enumerate(self.logs.files, 1):
+            clean = self._clean_log(attempt)
+            demultiplexer = Demultiplexer(self._options.launcher, events=clean is not None)
+            readers: dict[StreamId, StreamReader] = {}
+            for block in read_blocks(path):
+                demultiplexer.feed(block)
+                self._take(demultiplexer, readers, clean)
+            demultiplexer.close()
+            self._take(demultiplexer, readers, clean)
+            if clean is not None:
+                clean.close()
+            self._close(attempt, readers)
+            self.launcher = demultiplexer.launcher.title
+            for rank, account in sorted(demultiplexer.account.items()):
+                if rank >= 0:
+                    self._account(rank, account)
+            for end in demultiplexer.exits:
+                if end.rank in self.tallies and (end.code or end.signal):
+                    self.tallies[end.rank].trouble = True
+
+    def _clean_log(self, attempt: int) -> CleanLog | None:
+        """Return where the cleaned log of an attempt goes, None if it is not wanted."""
+        options = self._options
+        if not (options.clean or options.per_rank):
+            return None
+        from .clean import CleanLog
+
+        name = f"{self.logs.stage}.{attempt}"
+        folder = self._output / f"ranks.{name}" if options.per_rank else None
+        return CleanLog(self._output / f"clean.{name}.log", per_rank=folder)
+
+    def _take(
+        self,
+        demultiplexer: Demultiplexer,
+        readers: dict[StreamId, StreamReader],
+        clean: CleanLog | None,
+    ) -> None:
+        for stream, data in demultiplexer.take().items():
+            if stream.rank < 0:
+                continue
+            reader = readers.get(stream)
+            if reader is None:
+                tally = self.tallies.setdefault(stream.rank, Tally())
+                offered, epochs = make_readers(self._options.reader, self._patterns)
+                rows = RowStream(self._spool, tally)
+                reader = readers[stream] = StreamReader(rows, offered, epochs)
+            reader.feed(data)
+        if clean is not None:
+            clean.write(demultiplexer.take_events())
+
+    def _close(self, attempt: int, readers: dict[StreamId, StreamReader]) -> None:
+        order = {name: at for at, name in enumerate(_ORDER)}
+        ranks: dict[int, list[RowStream]] = {}
+        for stream in sorted(readers, key=lambda one: (one.rank, order.get(one.name, 9), one.name)):
+            readers[stream].close()
+            rows = ranks.setdefault(stream.rank, [])
+            if readers[stream].rows.rows:
+                rows.append(readers[stream].rows)
+        for rank, rows in ranks.items():
+            self.rows += [(attempt, rank, one) for one in join_streams(rows, self._spool)]
+
+    def _account(self, rank: int, found: Account) -> None:
+        """Add one attempt's account to the rank's."""
+        found.unparsed = self.tallies[rank].counts.unparsed if rank in self.tallies else 0
+        before = self.accounts.get(rank)
+        if before is not None:
+            for name in ("bytes", "lines", "joined", "ambiguous", "lost", "tag_bytes"):
+                setattr(found, name, getattr(found, name) + getattr(before, name))
+        self.accounts[rank] = found
+
+    def summary(self) -> StageSummary:
+        """Return what was found."""
+        counts: dict[str, int] = {}
+        for tally in self.tallies.values():
+            for name, count in tally.readers.items():
+                counts[name] = counts.get(name, 0) + count
+        most = max(sorted(counts), key=lambda name: counts[name]) if counts else None
+        accounts: dict[int, Json] = {
+            rank: dataclasses.asdict(account) for rank, account in self.accounts.items()
+        }
+        files = tuple(path.name for path in self.logs.files)
+        return StageSummary(self.logs.stage, files, self.launcher, most, self.tallies, accounts)
+
+
+def parse_logs(
+    stages: Sequence[StageLogs], output: Path, *, options: LogOptions | None = None
+) -> ParsedLogs:
+    """Read the logs; write history.csv.gz, metrics.json and what the options ask for.
+
+    Args:
+        stages: the stages in their order, each with its attempts' logs.
+        output: the folder; made if it is not there. Files are replaced in one step.
+        options: launcher, reader, cleaned logs, Excel.
+
+    Raises:
+        InputError: a log that cannot be read, an option that cannot be used.
+    """
+    options = options or LogOptions()
+    options.check()
+    output.mkdir(parents=True, exist_ok=True)
+    spool = Spool(output)
+    try:
+        found = []
+        with _collector_at_rest():
+            for logs in stages:
+                stage = _Stage(logs, output, spool, options)
+                stage.read()
+                found.append(stage)
+        rows = [
+            (stage.logs.stage, attempt, rank, stream)
+            for stage in found
+            for attempt, rank, stream in sorted(stage.rows, key=lambda one: one[:2])
+            if stream.rows
+        ]
+        history = output / "history.csv.gz"
+        columns = write_history(history, rows)
+        metrics = output / "metrics.json"
+        _write_json(metrics, _summary(found))
+    finally:
+        spool.close()
+    if options.excel:
+        from .excel import write_excel
+
+        write_excel(history, metrics, output / "history.xlsx")
+    return ParsedLogs(history, metrics, sum(stream.rows for *_, stream in rows), tuple(columns))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep Python's cycle collector from walking the rows again and again: they make no cycles."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _summary(found: Sequence[_Stage]) -> dict[str, Json]:
+    """Return metrics.json's content."""
+    summaries = [stage.summary() for stage in found]
+    content: dict[str, Json] = flat_keys(summaries)
+    content["format_version"] = FORMAT_VERSION
+    content["stages"] = {one.stage: describe_stage(one) for one in summaries}
+    shown = next((s for s in found if any(stream.rows for *_, stream in s.rows)), None)
+    streams = [(rank, stream) for _, rank, stream in shown.rows] if shown else []
+    content.update(result_rows(streams))
+    return content
+
+
+def _write_json(path: Path, content: dict[str, Json]) -> None:
+    """Write strict JSON, replacing the file in one step."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(_lines(content))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _lines(content: dict[str, Json]) -> Iterable[str]:
+    """Yield the JSON, one key per line: small to read, and results stay on one line per rank."""
+    yield "{\n"
+    for at, (key, value) in enumerate(content.items()):
+        yield (",\n" if at else "") + json.dumps(key) + ": "
+        if key in ("results", "stages") and isinstance(value, dict):
+            inner = (f"{json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in value.items())
+            yield "{\n " + ",\n ".join(inner) + "\n}"
+        else:
+            yield json.dumps(value, allow_nan=False)
+    yield "\n}\n"

@@ -1,0 +1,86 @@
+"""The readers: from one segment of text to an observation. docs/readers.md says how to add one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from .base import Observation, Reader
+from .keras import KerasEpochs
+
+__all__ = ["READERS", "Observation", "Reader", "make_readers"]
+
+# Name -> (class, texts of which a segment must have one to be worth a look), in the order in which
+# they are offered a segment: the strict ones first. The module has the reader's name.
+_FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "keras2": ("Keras2", ("] - ", "/Unknown - ", "Epoch ")),
+    "keras3": ("Keras3", ("/step", "Epoch ")),
+    "keras_lines": ("KerasLines", (" - ", "Epoch ")),
+    "fairseq": ("Fairseq", (" | ", " / ")),
+    "hf_trainer": ("HfTrainer", ("{'",)),
+    "json_lines": ("JsonLines", ("{",)),
+    "megatron": ("Megatron", ("iteration",)),
+    "imagenet": ("ImageNet", ("][", " * ", "Test: [")),
+    "tqdm": ("Tqdm", ("<",)),
+    "pairs": ("Pairs", ("=", ":", "|", "poch", "tep", "ter", "ound", "pdate", "atch")),
+}
+READERS = (*_FORMATS, "regex")
+
+
+class _OnDemand:
+    """A reader that is imported when a segment first looks like its format."""
+
+    __slots__ = ("_make", "_marks", "_reader", "name")
+
+    def __init__(self, name: str, marks: tuple[str, ...], make: Callable[[], Reader]) -> None:
+        self.name = name
+        self._marks = marks
+        self._make = make
+        self._reader: Reader | None = None
+
+    def read(self, text: str) -> Sequence[Observation] | Observation | None:
+        """Return what the reader says, None when nothing of its format is there."""
+        for mark in self._marks:
+            if mark in text:
+                break
+        else:
+            return None
+        if self._reader is None:
+            self._reader = self._make()
+        return self._reader.read(text)
+
+    def finish(self) -> Sequence[Observation]:
+        """Return what the reader held back."""
+        return self._reader.finish() if self._reader is not None else ()
+
+
+def make_readers(
+    only: str | None = None, patterns: Sequence[re.Pattern[str]] = ()
+) -> tuple[list[Reader], KerasEpochs]:
+    """Return fresh readers for one stream, and the Keras state that three of them share.
+
+    Args:
+        only: the one reader to use; None for all.
+        patterns: the regex reader's; with patterns and without `only`, it is the first asked.
+    """
+    epochs = KerasEpochs()
+    readers: list[Reader] = []
+    if patterns and only in (None, "regex"):
+        from .regex import RegexReader
+
+        readers.append(RegexReader(patterns))
+    for name, (class_name, marks) in _FORMATS.items():
+        if only in (None, name):
+            make = _maker(name, class_name, epochs)
+            readers.append(_OnDemand(name, marks, make))
+    return readers, epochs
+
+
+def _maker(name: str, class_name: str, epochs: KerasEpochs) -> Callable[[], Reader]:
+    def make() -> Reader:
+        reader = getattr(import_module(f".{name}", __name__), class_name)
+        made: Reader = reader(epochs) if name.startswith("keras") else reader()
+        return made
+
+    return make

@@ -1,0 +1,85 @@
+r"""A reader by regular expression, from the config.
+
+    logs:
+      pattern: 'ep=(?P<epoch>\d+) it=(?P<step>\d+)/(?P<steps_per_epoch>\d+) L=(?P<loss>\S+)'
+
+reads `ep=3 it=40/200 L=0.4351`. The groups epoch, step, steps_per_epoch, total_epochs, eta_s and
+time_per_step_s say where the line stands; every other named group is a metric of that name. The
+pattern is searched in each line; several patterns are tried in their order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ...errors import InputError
+from .base import Observation, is_number, seconds
+
+__all__ = ["RegexReader", "compile_patterns"]
+
+_PLACES = ("epoch", "step", "steps_per_epoch", "total_epochs", "eta_s", "time_per_step_s")
+_LONGEST = 4096  # a user's pattern may be quadratic: no more than this of a line is shown to it
+
+
+class RegexReader:
+    """Reads lines by the user's patterns."""
+
+    name = "regex"
+
+    def __init__(self, patterns: Sequence[re.Pattern[str]]) -> None:
+        self._patterns = patterns
+
+    def read(self, text: str) -> Sequence[Observation] | Observation | None:
+        """Return the groups of the first pattern that is found."""
+        for pattern in self._patterns:
+            match = pattern.search(text[:_LONGEST])
+            if match:
+                found = {key: value.strip() for key, value in match.groupdict().items() if value}
+                return _observation(found)
+        return None
+
+    def finish(self) -> Sequence[Observation]:
+        """Return nothing: a line is never held back."""
+        return ()
+
+
+def _observation(found: dict[str, str]) -> Observation:
+    values = {k: v for k, v in found.items() if k not in _PLACES and is_number(v)}
+    total = found.get("total_epochs", "")
+    time = {key: found[key] for key in ("eta_s", "time_per_step_s") if key in found}
+    times = {key: value if is_number(value) else seconds(value) for key, value in time.items()}
+    return Observation(
+        values,
+        found.get("epoch"),
+        found.get("step"),
+        found.get("steps_per_epoch"),
+        times.get("eta_s"),
+        times.get("time_per_step_s"),
+        int(total) if total.isdecimal() else None,
+        kind="line" if values else "place",
+    )
+
+
+def compile_patterns(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
+    """Return the compiled patterns.
+
+    Raises:
+        InputError: a pattern is not valid, or has no named group that is a metric or a place.
+    """
+    compiled = []
+    for text in patterns:
+        try:
+            pattern = re.compile(text)
+        except re.error as error:
+            hint = "Python's re syntax; named groups are (?P<name>…)"
+            raise InputError(
+                f"the log pattern {text!r} is not valid: {error}", hint=hint
+            ) from error
+        if not pattern.groupindex:
+            raise InputError(
+                f"the log pattern {text!r} has no named group",
+                hint="write (?P<loss>\\S+) where the value stands",
+            )
+        compiled.append(pattern)
+    return tuple(compiled)

@@ -1,0 +1,55 @@
+"""Training Log Wizard's `results`: per rank, one list per row of the history.
+
+    "results": {"jobrank_0": [[0, 1, 1, 13, 5, 0.871, 0.9199, 0.129], …]}
+
+A row is [rank, epoch, step, steps per epoch, seconds, loss, accuracy, …, val_loss, …]; the seconds
+are the ETA, on an epoch's last row the time per step. The names of the metrics stand in
+`results_columns`. What a row lacks is null; nulls at its end are left out. A long log (more rows
+than LIMIT) gives the last rows of its latest epochs only: the history has them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .history import RowStream
+from .summary import Json, column_order, number
+
+__all__ = ["LIMIT", "result_rows"]
+
+LIMIT = 20_000
+
+
+def result_rows(streams: Sequence[tuple[int, RowStream]]) -> dict[str, Json]:
+    """Return `results`, `results_columns` and `results_rows` of one stage's (rank, rows)."""
+    columns = list(dict.fromkeys(name for _, stream in streams for name in stream.columns))
+    order = [columns[at] for at in column_order(columns)]
+    everything = sum(stream.rows for _, stream in streams) <= LIMIT
+    results: dict[str, list[Json]] = {}
+    for rank, stream in streams:
+        rows = results.setdefault(f"jobrank_{rank}", [])
+        places = [stream.columns.index(name) if name in stream.columns else -1 for name in order]
+        lines = _all_lines(stream) if everything else stream.epoch_ends
+        rows.extend(_row(rank, line.split(","), places) for line in lines)
+    return {
+        "results": {key: results[key] for key in results},
+        "results_columns": list(order),
+        "results_rows": "all" if everything else "epoch ends",
+    }
+
+
+def _all_lines(stream: RowStream) -> Iterable[str]:
+    for data, _ in stream.pieces():
+        yield from data.decode("utf-8", "replace").splitlines()
+
+
+def _row(rank: int, cells: list[str], places: list[int]) -> Json:
+    epoch, step, steps, eta, time = cells[:5]
+    last = step and step == steps
+    seconds = (time or eta) if last else (eta or time)
+    metrics = cells[5:]
+    row: list[Json] = [rank, *(number(cell) for cell in (epoch, step, steps, seconds))]
+    row += [number(metrics[at]) if 0 <= at < len(metrics) else None for at in places]
+    while len(row) > 5 and row[-1] is None:
+        row.pop()
+    return row

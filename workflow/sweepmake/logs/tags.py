@@ -1,0 +1,395 @@
+"""Taking a tagged log apart: text belongs to the tag before it, where that is a real tag.
+
+Open MPI 4, hydra and torchrun tag each chunk that they read and after each line feed in it, so
+tags stand anywhere: `[1,0]<stdout>:A bar 1/3[1,1]<stdout>:B bar 1/3[1,0]<stdout>:…`. Open MPI 5
+and Horovod hold a line back until it is whole, so a tag inside a line is the program's own text,
+or the end of a stream that closed without a line feed. Three facts tell real tags from printed
+ones: a chunk is never empty, so a tag right after a tag is text; after a line feed a tag must
+follow, and what follows instead is the launcher's own text; ranks count from 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import repeat
+
+from .collector import Collector, Stream
+from .launchers import Launcher
+
+__all__ = ["TagDecoder"]
+
+# mpirun's own text lands in the middle of a rank's line: `dsc: 0.1506-----…`
+_SPOKEN = re.compile(
+    rb"-{74}\n|={75,120}\n"
+    rb"|(?:mpirun|mpiexec|orterun|prterun|prte|horovodrun)(?:\.[a-z]{1,12})?"
+    rb"(?:: | noticed that | detected that | has exited )"
+    rb"|\[[A-Za-z0-9._-]{1,255}:\d{1,9}\] (?:\d+ more process|Set MCA parameter|\*\*\* |\[ ?\d)"
+)
+_HOLD = 4096
+_WAIT = 1 << 20
+# Open MPI 4: ORTE_IOF_BASE_TAGGED_OUT_MAX. A chunk of 4,096 bytes needs some 290 tags to pass it
+_TAGGED_MAX = 8192
+_DENSE = 145
+_SUSPECT = frozenset(b" \t(=,:;\"'")
+_REAL, _TEXT, _UNDECIDED = 1, 2, 3
+
+
+def _splitter(form: Launcher) -> Callable[[bytes], list[bytes]]:
+    """Return what cuts bytes into text, (time,) tag, text, (time,) tag, text, …"""
+    bare = re.sub(rb"\(\?P<\w+>", b"(?:", form.tag)
+    time = b"(" + form.time + b")" if form.time else b""
+    if form.name != "custom":
+        split: Callable[[bytes], list[bytes]] = re.compile(time + b"(" + bare + b")").split
+        return split
+    finditer = re.compile(form.tag).finditer  # the user's expression may have groups of its own
+
+    def cut(block: bytes) -> list[bytes]:
+        parts: list[bytes] = []
+        end = 0
+        for match in finditer(block):
+            if match.end() > match.start():
+                parts += (block[end : match.start()], match[0])
+                end = match.end()
+        parts.append(block[end:])
+        return parts
+
+    return cut
+
+
+_Cut = tuple[bytes, Sequence[bytes], Sequence[bytes], bytes, Sequence[bytes]]
+
+
+class TagDecoder:
+    """Decodes the output of launchers that tag chunks or lines.
+
+    Args:
+        form: the launcher and its tag.
+        head: the first bytes of the log; the ranks that begin a line in it are known to exist.
+        collector: takes what is decoded.
+    """
+
+    def __init__(self, form: Launcher, head: bytes, collector: Collector) -> None:
+        self._form = form
+        self._collector = collector
+        self._split = _splitter(form)
+        self._stride = 3 if form.time else 2
+        self._parse = re.compile(form.tag).fullmatch
+        whole = form.time + b"(?:" + form.tag + b")"
+        self._streams: dict[bytes, Stream] = {}  # by tag, and by tag without its brackets
+        self._full: dict[bytes, bytes] = {}
+        self._time = re.compile(form.time).fullmatch
+        self._separator = form.separator
+        self._jobs: set[bytes] = set()
+        self._ranks = 0
+        self._keep = form.max_tag + 160
+        self._time_length = (24 + 2 * form.time.startswith(rb"\[")) if form.time else 0
+        self._current: Stream | None = None  # None: the launcher itself
+        self._current_tag = b""
+        self._fresh = True  # nothing of the current segment was handed on yet
+        self._at_break = True  # what was handed on last ended in a line feed
+        self._retry = 0
+        self._learn(head, whole)
+
+    def _learn(self, head: bytes, whole: bytes) -> None:
+        """Note the jobs and the ranks that stand at the start of a line."""
+        tags: dict[bytes, None] = {}
+        for match in re.finditer(b"(?m)^" + whole, head):
+            groups = match.groupdict()
+            self._jobs.add(groups.get("job") or b"")
+            self._ranks = max(self._ranks, int(groups["rank"]) + 1)
+            tags[match[0][self._time_length :]] = None
+        if not self._form.weak:  # ranks that so far only spoke inside the lines of others
+            inside = {int(m["rank"]) for m in re.finditer(self._form.tag, head)}
+            while self._ranks in inside:
+                self._ranks += 1
+        for tag in tags:
+            self._stream(tag)
+
+    def decode(self, block: bytes, offset: int, *, final: bool) -> int:
+        """Decode a block and return how many of its bytes are done with.
+
+        Args:
+            block: what was left of the last block, and what came since.
+            offset: where in the log it begins.
+            final: nothing follows.
+        """
+        if self._retry and len(block) < self._retry and not final:
+            return 0
+        self._retry = 0
+        if self._separator:
+            cut = self._cut(block)
+            done = self._commit(block, offset, *cut, final=final) if cut else None
+            if done is not None:
+                return done
+        parts = self._split(block)
+        stride = self._stride
+        first, tags, texts = parts[0], parts[stride - 1 :: stride], parts[stride::stride]
+        if not tags:
+            return len(block) - self._open(first, final=final)
+        if self._full.keys() >= set(tags):
+            last, times = texts.pop(), parts[1::3] if stride == 3 else []
+            done = self._commit(block, offset, first, tags, texts, last, times, final=final)
+            if done is not None:
+                return done
+        return self._walk(block, offset, parts, final=final)
+
+    def _cut(self, block: bytes) -> _Cut | None:
+        """Cut a block without regular expressions, or return None where one must look.
+
+        What stands between the ends of two tags is the text of one segment and, after its last
+        bracket, the next tag: `text[1,2]<stdout`.
+        """
+        pieces = block.split(self._separator)
+        last = pieces.pop()
+        if not pieces:
+            return None
+        texts: tuple[bytes, ...]
+        texts, _, tags = zip(*map(bytes.rpartition, pieces, repeat(b"[")), strict=True)
+        if not self._full.keys() >= set(tags):
+            return None
+        times: list[bytes] = []
+        stamp = self._time_length
+        if stamp:
+            times = [text[-stamp:] for text in texts]
+            if not all(map(self._time, set(times))):
+                return None
+            texts = tuple([text[:-stamp] for text in texts])
+        return texts[0], tags, texts[1:], last, times
+
+    def _commit(
+        self, block: bytes, offset: int, first: bytes, tags: Sequence[bytes],
+        texts: Sequence[bytes], last: bytes, times: Sequence[bytes], *, final: bool,
+    ) -> int | None:  # fmt: skip
+        """Hand on a block if every tag is real and every text a rank's own, or return None.
+
+        Each tag must be known, no segment empty, each line feed the last byte of a segment, and
+        for launchers that hold lines back each segment must end a line.
+
+        Args:
+            first: what stands before the first tag: the rest of the current segment.
+            texts: what stands between the tags, one fewer.
+            last: what stands behind the last tag.
+        """
+        if b"" in texts or (self._fresh and not first and self._current is not None):
+            return None
+        form = self._form
+        ends = [text[-1] for text in texts]
+        distinct = set(tags)
+        segments: dict[bytes, list[bytes]] = {tag: [] for tag in distinct}
+        adders = {tag: found.append for tag, found in segments.items()}
+        for tag, text in zip(tags, texts, strict=False):
+            adders[tag](text)
+        joined = [
+            (self._streams[tag], len(found), b"".join(found)) for tag, found in segments.items()
+        ]
+        lines = [text.count(b"\n") for _, _, text in joined]
+        if sum(lines) != ends.count(10):
+            return None
+        if self._current is not None and first:
+            ends.append(first[-1])
+            if first.count(b"\n") != first.endswith(b"\n"):
+                return None
+        if not form.midline:
+            if (not first and not self._at_break) or not set(ends) <= set(form.breaks):
+                return None
+        elif form.weak and not _SUSPECT.isdisjoint(ends):
+            self._suspect(first, tags, texts)
+        self._hand_on(first)
+        for (stream, count, text), line_feeds in zip(joined, lines, strict=True):
+            stream.add_segments(text, count, line_feeds)
+        for tag in distinct:
+            self._collector.of(self._streams[tag]).heard_at = offset + block.rfind(self._full[tag])
+        if self._collector.events is not None:
+            ids = {tag: self._streams[tag].id for tag in distinct}
+            pairs = zip(tags, texts, strict=False)
+            self._collector.events.extend((ids[tag], text) for tag, text in pairs)
+        if times:
+            for tag, time in dict(zip(tags, times, strict=True)).items():
+                self._heard_time(self._streams[tag], time)
+        self._begin(self._streams[tags[-1]], self._full[tags[-1]])
+        return len(block) - self._open(last, final=final)
+
+    def _suspect(self, first: bytes, tags: Sequence[bytes], texts: Sequence[bytes]) -> None:
+        """Count plain tags that stand where a program's own text could have them: `fold [1] of`."""
+        current = self._current
+        for tag, text in zip([b"", *tags], [first, *texts], strict=False):
+            current = self._streams[tag] if tag else current
+            if text and text[-1] in _SUSPECT and current is not None:
+                self._collector.of(current).ambiguous += 1
+
+    def _walk(self, block: bytes, offset: int, parts: list[bytes], *, final: bool) -> int:
+        """Decode tag by tag, deciding about each; slower, and equal to the plain way."""
+        stride = self._stride
+        body = [parts[0]] if parts[0] else []
+        position = len(parts[0])
+        for index in range(stride - 1, len(parts), stride):
+            time = parts[index - 1] if stride == 3 else b""
+            tag, text = parts[index], parts[index + 1]
+            if body and body[-1].endswith(b"\n") and self._current and tag in self._streams:
+                verdict = _REAL
+            else:
+                verdict = self._judge(parts, index, body, block, position, final=final)
+            if verdict == _REAL:
+                self._segment(body[0] if len(body) == 1 else b"".join(body))
+                stream = self._stream(tag)
+                self._begin(stream, tag)
+                body = []
+                self._collector.of(stream).heard_at = offset + position + len(time)
+                if time:
+                    self._heard_time(stream, time)
+            elif verdict == _TEXT:
+                body += (time, tag)
+            else:
+                self._hand_on(b"".join(body))
+                self._retry = 2 * (len(block) - position)
+                return position
+            if text:
+                body.append(text)
+            position += len(time) + len(tag) + len(text)
+        return len(block) - self._open(b"".join(body), final=final)
+
+    def _judge(
+        self, parts: list[bytes], index: int, body: list[bytes], block: bytes, position: int,
+        *, final: bool,
+    ) -> int:  # fmt: skip
+        """Decide whether the tag at this place is the launcher's or the program's text."""
+        tag = parts[index]
+        last = body[-1][-1:] if body else b"\n" if self._at_break else b""
+        at_break = bool(last) and last in self._form.breaks
+        if self._current is None:  # in the launcher's own text
+            if not self._form.weak or at_break:
+                return self._accept(tag, at_break=at_break)
+            return _TEXT
+        if not body and self._fresh:
+            if self._overflown(block, position):
+                self._collector.of(self._current).lost += 1
+                return self._accept(tag, at_break=True)
+            return _TEXT
+        if at_break:
+            return self._accept(tag, at_break=True)
+        if self._form.midline:
+            verdict = self._accept(tag, at_break=False)
+            suspect = self._form.weak and bool(last) and last[0] in _SUSPECT
+            if verdict == _TEXT or suspect:
+                self._collector.of(self._current).ambiguous += 1
+            elif self._overflown(block, position):
+                self._collector.of(self._current).lost += 1
+            return verdict
+        return self._closed(parts, index, len(block) - position, final=final)
+
+    def _accept(self, tag: bytes, *, at_break: bool) -> int:
+        """Whether a tag at a possible place names a rank that there can be."""
+        if tag in self._streams:
+            return _REAL
+        match = self._parse(tag)
+        if match is None:
+            return _TEXT
+        groups = match.groupdict()
+        job, rank = groups.get("job") or b"", int(groups["rank"])
+        if at_break:
+            self._jobs.add(job)
+            self._ranks = max(self._ranks, rank + 1)
+        elif job not in self._jobs or rank >= (1 if self._form.weak else 2) * self._ranks:
+            return _TEXT
+        return _REAL
+
+    def _closed(self, parts: list[bytes], index: int, ahead: int, *, final: bool) -> int:
+        """Decide about a tag inside a line of a launcher that writes whole lines.
+
+        It is real if the stream whose line it ends never speaks again: then that stream was
+        closed without a line feed. What comes within the next MiB decides.
+        """
+        stride = self._stride
+        seen = 0
+        for place in range(index + stride, len(parts), stride):
+            before = parts[place - stride + 1]
+            seen += len(before) + len(parts[place])
+            if seen > _WAIT:
+                break
+            if parts[place] == self._current_tag and before[-1:] in (b"\n", b"\r"):
+                return _TEXT
+        if not final and ahead <= _WAIT:
+            return _UNDECIDED
+        return self._accept(parts[index], at_break=False)
+
+    def _overflown(self, block: bytes, position: int) -> bool:
+        """Whether Open MPI 4 ran out of room here and dropped the rest of a chunk."""
+        if self._form.name != "openmpi4":
+            return False
+        start = max(0, position - _TAGGED_MAX)
+        return block.count(self._current_tag, start, position) >= _DENSE
+
+    def _stream(self, tag: bytes) -> Stream:
+        """Return the stream of a tag."""
+        found = self._streams.get(tag)
+        if found is None:
+            match = self._parse(tag)
+            groups = match.groupdict() if match else {}
+            name = (groups.get("stream") or b"output").decode("utf-8", "replace")
+            found = self._collector.stream(int(groups.get("rank") or 0), name)
+            found.tag_length = len(tag) + self._time_length
+            self._streams[tag], self._full[tag] = found, tag
+            if self._separator:
+                key = tag[1 : -len(self._separator)]
+                self._streams[key], self._full[key] = found, tag
+        return found
+
+    def _begin(self, stream: Stream, tag: bytes) -> None:
+        self._current, self._current_tag = stream, tag
+        self._fresh, self._at_break = True, False
+
+    def _heard_time(self, stream: Stream, time: bytes) -> None:
+        self._collector.of(stream).heard_time = time.decode("ascii", "replace").strip("[]")
+
+    def _hand_on(self, text: bytes) -> None:
+        """Give text to the current stream or to the launcher."""
+        if not text:
+            return
+        if self._current is None:
+            self._collector.launcher(text)
+        else:
+            self._current.add(text, continued=not self._fresh)
+        self._fresh, self._at_break = False, text.endswith(b"\n")
+
+    def _segment(self, text: bytes) -> None:
+        """Hand on the rest of a segment that is complete: a tag or the end follows."""
+        stop = text.find(b"\n") if self._current is not None else -1
+        if stop < 0 or stop == len(text) - 1:
+            self._hand_on(text)
+            return
+        assert self._current is not None
+        rest = text[stop + 1 :]
+        if any(tag.startswith(rest) for tag in self._streams):
+            self._hand_on(text[: stop + 1])
+            self._collector.of(self._current).lost += 1
+            self._current.tags += len(rest)
+            return
+        spoken = _SPOKEN.search(text, 0, stop + 1)
+        start = spoken.start() if spoken else stop + 1
+        if not spoken:
+            self._collector.of(self._current).ambiguous += 1
+        self._hand_on(text[:start])
+        self._current = None
+        self._hand_on(text[start:])
+
+    def _open(self, text: bytes, *, final: bool) -> int:
+        """Hand on what is sure of the last segment; return how many bytes must wait."""
+        if final:
+            self._segment(text)
+            return 0
+        wait = min(len(text), self._keep)
+        if self._current is None:
+            self._hand_on(text[: len(text) - wait])
+            return wait
+        stop = text.find(b"\n")
+        if 0 <= stop < len(text) - self._keep:
+            self._segment(text[: len(text) - wait])
+            return wait
+        if self._form.midline:
+            tail = max(0, len(text) - _HOLD)
+            spoken = _SPOKEN.search(text, tail)
+            if spoken:
+                wait = max(wait, len(text) - spoken.start())
+        self._hand_on(text[: len(text) - wait])
+        return wait

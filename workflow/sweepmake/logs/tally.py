@@ -1,0 +1,204 @@
+"""What one rank's log adds up to: the last and the best of each metric, restarts, early
+stopping."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Best", "Counts", "Tally", "direction"]
+
+_LOWER = re.compile(
+    r"loss|err|ppl|perplex|wer\b|cer\b|mse|mae\b|nll|fid\b|divergence|distance", re.IGNORECASE
+)
+_HIGHER = re.compile(
+    r"acc|auc|f1|bleu|rouge|dice|dsc|iou|\bmap|precision|recall|score|psnr|ssim|reward|return|r2\b|top-?\d",
+    re.IGNORECASE,
+)
+_LAST_LINES = 10
+_LINE_LENGTH = 500
+
+
+def direction(name: str) -> str | None:
+    """Return "min" for losses and errors, "max" for accuracies and scores, None for the rest (lr,
+    …)."""
+    if _LOWER.search(name):
+        return "min"
+    return "max" if _HIGHER.search(name) else None
+
+
+@dataclass(slots=True)
+class Best:
+    """The best value of a metric and where it stood."""
+
+    value: float
+    text: str
+    epoch: str
+    step: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of a rank's segments (the texts between redraws and line ends)."""
+
+    observations: int = 0
+    places: int = 0
+    other: int = 0
+    unparsed: int = 0
+    overlong: int = 0
+    rows: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sums of one rank in one stage, over its attempts.
+
+    The best of a metric is taken over the last value of each epoch (a running mean inside an epoch
+    is not a result); where the log has no epochs, over every row.
+    """
+
+    last: dict[str, str] = field(default_factory=dict)
+    best: dict[str, Best] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    readers: dict[str, int] = field(default_factory=dict)
+    total_epochs: int | None = None
+    steps_per_epoch: str = ""
+    last_epoch: str = ""
+    last_step: str = ""
+    restarts: int = 0
+    early_stop_epoch: int | None = None
+    total_training_time_s: float | None = None
+    trouble: bool = False
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
+    _time_ns: int = 0
+    _time_count: int = 0
+    _epoch: str = ""
+    _step: str = ""
+    _values: dict[str, str] = field(default_factory=dict)
+    _time: str = ""
+
+    @property
+    def time_per_step_s(self) -> float | None:
+        """The mean over the epochs of their last time per step."""
+        return self._time_ns / self._time_count / 1e9 if self._time_count else None
+
+    def row(self, epoch: str, step: str, steps: str, time: str, values: Mapping[str, str]) -> None:
+        """Take a finished row (in bulk: the last of several of one epoch)."""
+        if epoch != self._epoch or not epoch:
+            self.close()
+            self._epoch = epoch
+        self._step = step
+        self._values.update(values)
+        if steps and not self.steps_per_epoch:
+            self.steps_per_epoch = steps
+        if time:
+            self._time = time
+        self.last_epoch = epoch or self.last_epoch
+        self.last_step = step or self.last_step
+
+    def close(self) -> None:
+        """Close the epoch: its last values count for the best."""
+        if self._time:
+            self._add_time(self._time, 1)
+            self._time = ""
+        if not self._values:
+            return
+        self.last.update(self._values)
+        for name, text in self._values.items():
+            rule = _rule(name)
+            if rule is None:
+                continue
+            self._compare(name, rule, Best(float(text), text, self._epoch, self._step))
+        self._values.clear()
+
+    def epochs(self, numbers: list[str], names: Sequence[str], ends: list[str]) -> None:
+        """Take epochs read in bulk.
+
+        Args:
+            numbers: their numbers.
+            names: the metrics.
+            ends: their last rows: step, steps, ETA, time per step (s), values in the order of
+                `names`.
+        """
+        self.close()
+        step, steps, _, times, *columns = zip(*[row.split(",") for row in ends], strict=True)
+        for text, often in Counter(times).items():
+            if text:
+                self._add_time(text, often)
+        for name, texts in zip(names, columns, strict=False):
+            last = next((text for text in reversed(texts) if text), None)
+            if last is None:
+                continue
+            self.last[name] = last
+            rule = _rule(name)
+            if rule is None:
+                continue
+            values = (
+                [float(text or "nan") for text in texts] if "" in texts else list(map(float, texts))
+            )
+            sound = values
+            if math.isnan(sum(values)):  # min and max know no nan
+                sound = [value for value in values if value == value]
+            if sound:
+                value = min(sound) if rule == "min" else max(sound)
+                at = values.index(value)
+                self._compare(name, rule, Best(value, texts[at], numbers[at], step[at]))
+        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step[-1]
+        self.steps_per_epoch = self.steps_per_epoch or steps[0]
+
+    def _compare(self, name: str, rule: str, new: Best) -> None:
+        """Keep the better of the best so far and a new one; the earlier of equals."""
+        best = self.best.get(name)
+        if new.value != new.value:
+            return
+        if best is None or (new.value < best.value if rule == "min" else new.value > best.value):
+            self.best[name] = new
+
+    def _add_time(self, text: str, count: int) -> None:
+        """Add times per step, in whole nanoseconds: the sum does not depend on the order."""
+        self._time_ns += round(min(float(text), 1e9) * 1e9) * count
+        self._time_count += count
+
+    def moved(self, old: str, new: str, *, again: bool) -> None:
+        """Note a change of epoch; one that goes back is a restart of the program."""
+        if again or (old and new and _number(new) < _number(old)):
+            self.restarts += 1
+
+    def went_back(self, old: str, new: str | None) -> None:
+        """Note a step behind the one before, in a log without epochs: a restart."""
+        if old and new and _number(new) < _number(old):
+            self.restarts += 1
+
+    def say(self, text: str) -> None:
+        """Remember one of the last texts of the rank."""
+        self.last_lines.append(text[:_LINE_LENGTH])
+
+    @property
+    def died(self) -> bool:
+        """Whether the rank ended with an error, or before its last epoch without saying why."""
+        if self.trouble:
+            return True
+        if self.total_epochs is None or self.early_stop_epoch is not None:
+            return False
+        return self.total_training_time_s is None and _number(self.last_epoch) < self.total_epochs
+
+
+_RULES: dict[str, str | None] = {}
+
+
+def _rule(name: str) -> str | None:
+    if name not in _RULES:
+        if len(_RULES) > 10_000:
+            _RULES.clear()
+        _RULES[name] = direction(name)
+    return _RULES[name]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
