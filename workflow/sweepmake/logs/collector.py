@@ -31,7 +31,7 @@ class Stream:
     several pieces, of which only the first counts.
     """
 
-    __slots__ = ("ends_line", "events", "id", "lines", "pieces", "segments", "tag_length", "tags")
+    __slots__ = ("ends_line", "events", "id", "lines", "pieces", "segments", "tags")
 
     def __init__(self, stream: StreamId, events: list[tuple[StreamId, bytes]] | None) -> None:
         self.id = stream
@@ -39,26 +39,25 @@ class Stream:
         self.segments = 0
         self.tags = 0
         self.lines = 0
-        self.tag_length = 0
         self.ends_line = True
         self.events = events
 
-    def add(self, text: bytes, *, continued: bool = False) -> None:
-        """Append one piece; say whether it continues a segment that already has one."""
+    def add(self, text: bytes, *, tag: int | None = None) -> None:
+        """Append one piece; `tag`: bytes of the tag that begins it, None where one continues."""
         self.pieces.append(text)
-        if not continued:
+        if tag is not None:
             self.segments += 1
-            self.tags += self.tag_length
+            self.tags += tag
         self.lines += text.count(b"\n")
         if self.events is not None:
             self.events.append((self.id, text))
 
-    def add_segments(self, text: bytes, segments: int, lines: int) -> None:
+    def add_segments(self, text: bytes, segments: int, lines: int, tags: int) -> None:
         """Append many whole segments at once, already joined and counted."""
         self.pieces.append(text)
         self.segments += segments
-        self.tags += segments * self.tag_length
         self.lines += lines
+        self.tags += tags
 
 
 class Collector:
@@ -69,6 +68,7 @@ class Collector:
         self.streams: dict[StreamId, Stream] = {}
         self.account: dict[int, Account] = {}
         self.launcher_text = LauncherText()
+        self.cut_tags = 0
 
     def stream(self, rank: int, name: str) -> Stream:
         """Return this stream, new if it was not seen before."""

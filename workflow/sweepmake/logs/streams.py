@@ -54,7 +54,7 @@ class _PlainDecoder:
 
     def decode(self, block: bytes, offset: int, *, final: bool) -> int:
         if block:
-            self._stream.add(block, continued=offset > 0)
+            self._stream.add(block)
             self._account.heard_at = offset + len(block) - 1
             self.tail = (self.tail + block)[-_HEAD:] if len(block) < _HEAD else block[-_HEAD:]
         return len(block)
@@ -94,6 +94,12 @@ class Demultiplexer:
     def launcher_text(self) -> LauncherText:
         """What the launcher and the system wrote themselves."""
         return self._collector.launcher_text
+
+    @property
+    def accounted(self) -> int:
+        """Bytes of the log that stand in some account: after the last `take`, all of them."""
+        ranks = sum(account.bytes + account.tag_bytes for account in self.account.values())
+        return ranks + self.launcher_text.size + self._collector.cut_tags
 
     @property
     def exits(self) -> list[Exit]:

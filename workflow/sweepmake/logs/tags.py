@@ -31,8 +31,9 @@ _WAIT = 1 << 20
 # Open MPI 4: ORTE_IOF_BASE_TAGGED_OUT_MAX. A chunk of 4,096 bytes needs some 290 tags to pass it
 _TAGGED_MAX = 8192
 _DENSE = 145
+_OVERFLOW = re.compile(b"\n{%d}[^\n]" % (_DENSE - 1))
 _SUSPECT = frozenset(b" \t(=,:;\"'")
-_REAL, _TEXT, _UNDECIDED = 1, 2, 3
+_REAL, _TEXT, _DOUBTFUL, _UNDECIDED = 1, 2, 3, 4
 
 
 def _splitter(form: Launcher) -> Callable[[bytes], list[bytes]]:
@@ -86,9 +87,11 @@ class TagDecoder:
         self._time_length = (24 + 2 * form.time.startswith(rb"\[")) if form.time else 0
         self._current: Stream | None = None  # None: the launcher itself
         self._current_tag = b""
+        self._tag_bytes = 0
         self._fresh = True  # nothing of the current segment was handed on yet
         self._at_break = True  # what was handed on last ended in a line feed
         self._retry = 0
+        self._past = b""  # what came right before the block
         self._learn(head, whole)
 
     def _learn(self, head: bytes, whole: bytes) -> None:
@@ -117,6 +120,13 @@ class TagDecoder:
         if self._retry and len(block) < self._retry and not final:
             return 0
         self._retry = 0
+        done = self._decode(block, offset, final=final)
+        if self._form.name == "openmpi4":
+            self._past = (self._past + block[:done][-_TAGGED_MAX:])[-_TAGGED_MAX:]
+        return done
+
+    def _decode(self, block: bytes, offset: int, *, final: bool) -> int:
+        """Decode a block the fastest way that is right for it."""
         if self._separator:
             cut = self._cut(block)
             done = self._commit(block, offset, *cut, final=final) if cut else None
@@ -124,6 +134,10 @@ class TagDecoder:
                 return done
         parts = self._split(block)
         stride = self._stride
+        if not final and not self._separator and not parts[-1] and len(parts) > 1:
+            # with its last byte the tag could be longer than it seems here
+            block = block[: -sum(map(len, parts[-stride:]))]
+            del parts[-stride:]
         first, tags, texts = parts[0], parts[stride - 1 :: stride], parts[stride::stride]
         if not tags:
             return len(block) - self._open(first, final=final)
@@ -145,8 +159,8 @@ class TagDecoder:
         if not pieces:
             return None
         texts: tuple[bytes, ...]
-        texts, _, tags = zip(*map(bytes.rpartition, pieces, repeat(b"[")), strict=True)
-        if not self._full.keys() >= set(tags):
+        texts, brackets, tags = zip(*map(bytes.rpartition, pieces, repeat(b"[")), strict=True)
+        if b"" in brackets or not self._full.keys() >= set(tags):
             return None
         times: list[bytes] = []
         stamp = self._time_length
@@ -174,15 +188,21 @@ class TagDecoder:
         if b"" in texts or (self._fresh and not first and self._current is not None):
             return None
         form = self._form
+        if self._current is None and form.weak:
+            if not (first.endswith(b"\n") if first else self._at_break):
+                return None
         ends = [text[-1] for text in texts]
+        if form.name == "openmpi4":
+            if self._past.count(b"\n[") >= _DENSE or _OVERFLOW.search(bytes(ends)):
+                return None
         distinct = set(tags)
+        if len({self._streams[tag].id for tag in distinct}) < len(distinct):
+            return None  # two tags of one stream: their order counts
         segments: dict[bytes, list[bytes]] = {tag: [] for tag in distinct}
         adders = {tag: found.append for tag, found in segments.items()}
         for tag, text in zip(tags, texts, strict=False):
             adders[tag](text)
-        joined = [
-            (self._streams[tag], len(found), b"".join(found)) for tag, found in segments.items()
-        ]
+        joined = [(tag, len(found), b"".join(found)) for tag, found in segments.items()]
         lines = [text.count(b"\n") for _, _, text in joined]
         if sum(lines) != ends.count(10):
             return None
@@ -196,17 +216,20 @@ class TagDecoder:
         elif form.weak and not _SUSPECT.isdisjoint(ends):
             self._suspect(first, tags, texts)
         self._hand_on(first)
-        for (stream, count, text), line_feeds in zip(joined, lines, strict=True):
-            stream.add_segments(text, count, line_feeds)
+        for (tag, count, text), line_feeds in zip(joined, lines, strict=True):
+            marks = count * (len(self._full[tag]) + self._time_length)
+            self._streams[tag].add_segments(text, count, line_feeds, marks)
         for tag in distinct:
-            self._collector.of(self._streams[tag]).heard_at = offset + block.rfind(self._full[tag])
+            account = self._collector.of(self._streams[tag])
+            account.heard_at = max(account.heard_at, offset + block.rfind(self._full[tag]))
         if self._collector.events is not None:
             ids = {tag: self._streams[tag].id for tag in distinct}
             pairs = zip(tags, texts, strict=False)
             self._collector.events.extend((ids[tag], text) for tag, text in pairs)
-        if times:
-            for tag, time in dict(zip(tags, times, strict=True)).items():
-                self._heard_time(self._streams[tag], time)
+        if times:  # in the order of the log, so that the rank's last one stays
+            ranks = {tag: self._streams[tag].id.rank for tag in distinct}
+            for rank, time in {ranks[tag]: at for tag, at in zip(tags, times, strict=True)}.items():
+                self._heard_time(rank, time)
         self._begin(self._streams[tags[-1]], self._full[tags[-1]])
         return len(block) - self._open(last, final=final)
 
@@ -222,7 +245,8 @@ class TagDecoder:
         """Decode tag by tag, deciding about each; slower, and equal to the plain way."""
         stride = self._stride
         body = [parts[0]] if parts[0] else []
-        position = len(parts[0])
+        doubts: list[int] = []
+        begin, position = 0, len(parts[0])
         for index in range(stride - 1, len(parts), stride):
             time = parts[index - 1] if stride == 3 else b""
             tag, text = parts[index], parts[index + 1]
@@ -233,13 +257,16 @@ class TagDecoder:
             if verdict == _REAL:
                 self._segment(body[0] if len(body) == 1 else b"".join(body))
                 stream = self._stream(tag)
+                self._doubt(doubts, position - begin)
                 self._begin(stream, tag)
-                body = []
+                body, doubts, begin = [], [], position + len(time) + len(tag)
                 self._collector.of(stream).heard_at = offset + position + len(time)
                 if time:
-                    self._heard_time(stream, time)
-            elif verdict == _TEXT:
+                    self._heard_time(stream.id.rank, time)
+            elif verdict != _UNDECIDED:
                 body += (time, tag)
+                if verdict == _DOUBTFUL:
+                    doubts.append(position - begin)
             else:
                 self._hand_on(b"".join(body))
                 self._retry = 2 * (len(block) - position)
@@ -247,7 +274,14 @@ class TagDecoder:
             if text:
                 body.append(text)
             position += len(time) + len(tag) + len(text)
-        return len(block) - self._open(b"".join(body), final=final)
+        wait = self._open(b"".join(body), final=final)
+        self._doubt(doubts, position - begin - wait)
+        return len(block) - wait
+
+    def _doubt(self, doubts: list[int], stop: int) -> None:
+        """Count the doubtful tags in what was handed on of a segment."""
+        if doubts and self._current is not None:
+            self._collector.of(self._current).ambiguous += sum(place < stop for place in doubts)
 
     def _judge(
         self, parts: list[bytes], index: int, body: list[bytes], block: bytes, position: int,
@@ -270,8 +304,9 @@ class TagDecoder:
             return self._accept(tag, at_break=True)
         if self._form.midline:
             verdict = self._accept(tag, at_break=False)
-            suspect = self._form.weak and bool(last) and last[0] in _SUSPECT
-            if verdict == _TEXT or suspect:
+            if verdict == _TEXT:
+                return _DOUBTFUL
+            if self._form.weak and last and last[0] in _SUSPECT:
                 self._collector.of(self._current).ambiguous += 1
             elif self._overflown(block, position):
                 self._collector.of(self._current).lost += 1
@@ -317,8 +352,10 @@ class TagDecoder:
         """Whether Open MPI 4 ran out of room here and dropped the rest of a chunk."""
         if self._form.name != "openmpi4":
             return False
-        start = max(0, position - _TAGGED_MAX)
-        return block.count(self._current_tag, start, position) >= _DENSE
+        window = block[max(0, position - _TAGGED_MAX) : position]
+        if len(window) < _TAGGED_MAX:
+            window = self._past[len(window) - _TAGGED_MAX :] + window
+        return window.count(self._current_tag) >= _DENSE
 
     def _stream(self, tag: bytes) -> Stream:
         """Return the stream of a tag."""
@@ -328,7 +365,6 @@ class TagDecoder:
             groups = match.groupdict() if match else {}
             name = (groups.get("stream") or b"output").decode("utf-8", "replace")
             found = self._collector.stream(int(groups.get("rank") or 0), name)
-            found.tag_length = len(tag) + self._time_length
             self._streams[tag], self._full[tag] = found, tag
             if self._separator:
                 key = tag[1 : -len(self._separator)]
@@ -336,11 +372,18 @@ class TagDecoder:
         return found
 
     def _begin(self, stream: Stream, tag: bytes) -> None:
+        self._count_empty()
         self._current, self._current_tag = stream, tag
+        self._tag_bytes = len(tag) + self._time_length
         self._fresh, self._at_break = True, False
 
-    def _heard_time(self, stream: Stream, time: bytes) -> None:
-        self._collector.of(stream).heard_time = time.decode("ascii", "replace").strip("[]")
+    def _count_empty(self) -> None:
+        """Count the tag of a segment that had no text, at the end or where bytes were lost."""
+        if self._fresh and self._current is not None:
+            self._current.tags += self._tag_bytes
+
+    def _heard_time(self, rank: int, time: bytes) -> None:
+        self._collector.account[rank].heard_time = time.decode("ascii", "replace").strip("[]")
 
     def _hand_on(self, text: bytes) -> None:
         """Give text to the current stream or to the launcher."""
@@ -349,7 +392,7 @@ class TagDecoder:
         if self._current is None:
             self._collector.launcher(text)
         else:
-            self._current.add(text, continued=not self._fresh)
+            self._current.add(text, tag=self._tag_bytes if self._fresh else None)
         self._fresh, self._at_break = False, text.endswith(b"\n")
 
     def _segment(self, text: bytes) -> None:
@@ -377,6 +420,8 @@ class TagDecoder:
         """Hand on what is sure of the last segment; return how many bytes must wait."""
         if final:
             self._segment(text)
+            self._count_empty()
+            self._fresh = False
             return 0
         wait = min(len(text), self._keep)
         if self._current is None:

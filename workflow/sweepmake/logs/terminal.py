@@ -28,7 +28,9 @@ _TOKEN = re.compile(
     "|\x1b[ -/]{0,8}[0-OQ-WYZ`-~\\\\]"
     "|(?P<control>[\x00-\x1f\x7f\x80-\x9f])"
 )
-_UNFINISHED = re.compile("\x1b(?:\\[[0-?]{0,64}[ -/]{0,8}|[\\]P^_X][^\x07\x1b]{0,2048}\x1b?|[ -/]{0,8})?$")
+_UNFINISHED = re.compile(
+    "\x1b(?:\\[[0-?]{0,64}[ -/]{0,8}|[\\]P^_X][^\x07\x1b]{0,2048}\x1b?|[ -/]{0,8})?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ class Terminal:
         """Return what the next bytes of the stream replace or end."""
         words = self._held + self._decoded(block, final=False)
         self._held = ""
-        if "\x1b" in words[-2100:] and (cut := _UNFINISHED.search(words, max(0, len(words) - 2100))):
+        if "\x1b" in words[-2100:] and (
+            cut := _UNFINISHED.search(words, max(0, len(words) - 2100))
+        ):
             words, self._held = words[: cut.start()], cut[0]
         self._write(words)
         return self._taken()
