@@ -14,12 +14,11 @@ import pytest
 import sweepmake.logs.streams as streams_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from sweepmake.errors import InputError
 from sweepmake.logs.streams import Demultiplexer, StreamId, demultiplex, read_blocks
 
 sys.path.insert(0, str(Path(__file__).parent))
-from models import DATA, Write, chunked, held_back, labelled, tags  # noqa: E402
+from models import DATA, Write, chunked, held_back, labelled, tags
 
 SHARED = Path(os.environ.get("SWEEPMAKE_SHARED_LOGS", DATA.parents[3] / "shared" / "logs"))
 # torchrun's threads write into one buffer: garbage and lost lines (see the account)

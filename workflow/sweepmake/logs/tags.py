@@ -58,6 +58,10 @@ def _splitter(form: Launcher) -> Callable[[bytes], list[bytes]]:
     return cut
 
 
+def _time(stamp: bytes) -> str:
+    return stamp.decode("ascii", "replace").strip("[]")
+
+
 _Cut = tuple[bytes, Sequence[bytes], Sequence[bytes], bytes, Sequence[bytes]]
 
 
@@ -188,13 +192,14 @@ class TagDecoder:
         if b"" in texts or (self._fresh and not first and self._current is not None):
             return None
         form = self._form
-        if self._current is None and form.weak:
-            if not (first.endswith(b"\n") if first else self._at_break):
-                return None
+        at_break = first.endswith(b"\n") if first else self._at_break
+        if self._current is None and form.weak and not at_break:
+            return None
         ends = [text[-1] for text in texts]
-        if form.name == "openmpi4":
-            if self._past.count(b"\n[") >= _DENSE or _OVERFLOW.search(bytes(ends)):
-                return None
+        if form.name == "openmpi4" and (
+            self._past.count(b"\n[") >= _DENSE or _OVERFLOW.search(bytes(ends))
+        ):
+            return None
         distinct = set(tags)
         if len({self._streams[tag].id for tag in distinct}) < len(distinct):
             return None  # two tags of one stream: their order counts
@@ -219,17 +224,19 @@ class TagDecoder:
         for (tag, count, text), line_feeds in zip(joined, lines, strict=True):
             marks = count * (len(self._full[tag]) + self._time_length)
             self._streams[tag].add_segments(text, count, line_feeds, marks)
+        stamps = dict(zip(tags, times, strict=True)) if times else {}
         for tag in distinct:
             account = self._collector.of(self._streams[tag])
-            account.heard_at = max(account.heard_at, offset + block.rfind(self._full[tag]))
+            mark = stamps.get(tag, b"") + self._full[tag]
+            place = offset + block.rfind(mark) + len(mark) - len(self._full[tag])
+            if place > account.heard_at:
+                account.heard_at = place
+                if times:
+                    account.heard_time = _time(stamps[tag])
         if self._collector.events is not None:
             ids = {tag: self._streams[tag].id for tag in distinct}
             pairs = zip(tags, texts, strict=False)
             self._collector.events.extend((ids[tag], text) for tag, text in pairs)
-        if times:  # in the order of the log, so that the rank's last one stays
-            ranks = {tag: self._streams[tag].id.rank for tag in distinct}
-            for rank, time in {ranks[tag]: at for tag, at in zip(tags, times, strict=True)}.items():
-                self._heard_time(rank, time)
         self._begin(self._streams[tags[-1]], self._full[tags[-1]])
         return len(block) - self._open(last, final=final)
 
@@ -260,9 +267,10 @@ class TagDecoder:
                 self._doubt(doubts, position - begin)
                 self._begin(stream, tag)
                 body, doubts, begin = [], [], position + len(time) + len(tag)
-                self._collector.of(stream).heard_at = offset + position + len(time)
+                account = self._collector.of(stream)
+                account.heard_at = offset + position + len(time)
                 if time:
-                    self._heard_time(stream.id.rank, time)
+                    account.heard_time = _time(time)
             elif verdict != _UNDECIDED:
                 body += (time, tag)
                 if verdict == _DOUBTFUL:
@@ -381,9 +389,6 @@ class TagDecoder:
         """Count the tag of a segment that had no text, at the end or where bytes were lost."""
         if self._fresh and self._current is not None:
             self._current.tags += self._tag_bytes
-
-    def _heard_time(self, rank: int, time: bytes) -> None:
-        self._collector.account[rank].heard_time = time.decode("ascii", "replace").strip("[]")
 
     def _hand_on(self, text: bytes) -> None:
         """Give text to the current stream or to the launcher."""
