@@ -31,7 +31,7 @@ _WAIT = 1 << 20
 # Open MPI 4: ORTE_IOF_BASE_TAGGED_OUT_MAX. A chunk of 4,096 bytes needs some 290 tags to pass it
 _TAGGED_MAX = 8192
 _DENSE = 145
-_OVERFLOW = re.compile(b"\n{%d}[^\n]" % (_DENSE - 1))
+_OVERFLOW = re.compile(b"\n{%d}[^\n]" % (_DENSE // 2))
 _SUSPECT = frozenset(b" \t(=,:;\"'")
 _REAL, _TEXT, _DOUBTFUL, _UNDECIDED = 1, 2, 3, 4
 
@@ -60,6 +60,11 @@ def _splitter(form: Launcher) -> Callable[[bytes], list[bytes]]:
 
 def _time(stamp: bytes) -> str:
     return stamp.decode("ascii", "replace").strip("[]")
+
+
+def _is_loose(body: list[bytes], text: bytes) -> bool:
+    """Whether text of a segment follows a line feed: then it is the launcher's own."""
+    return text.find(b"\n", 0, len(text) - 1) >= 0 or (bool(body) and body[-1].endswith(b"\n"))
 
 
 _Cut = tuple[bytes, Sequence[bytes], Sequence[bytes], bytes, Sequence[bytes]]
@@ -197,7 +202,7 @@ class TagDecoder:
             return None
         ends = [text[-1] for text in texts]
         if form.name == "openmpi4" and (
-            self._past.count(b"\n[") >= _DENSE or _OVERFLOW.search(bytes(ends))
+            self._past.count(b"\n[") >= _DENSE // 2 or _OVERFLOW.search(bytes(ends))
         ):
             return None
         distinct = set(tags)
@@ -253,20 +258,21 @@ class TagDecoder:
         stride = self._stride
         body = [parts[0]] if parts[0] else []
         doubts: list[int] = []
-        begin, position = 0, len(parts[0])
+        begin, position, loose = 0, len(parts[0]), _is_loose([], parts[0])
         for index in range(stride - 1, len(parts), stride):
             time = parts[index - 1] if stride == 3 else b""
             tag, text = parts[index], parts[index + 1]
-            if body and body[-1].endswith(b"\n") and self._current and tag in self._streams:
+            if tag in self._streams and self._current and body and body[-1].endswith(b"\n"):
                 verdict = _REAL
             else:
-                verdict = self._judge(parts, index, body, block, position, final=final)
+                verdict = self._judge(parts, index, body, block, position, loose=loose, final=final)
             if verdict == _REAL:
+                self._doubt(self._current, doubts, position - begin)
                 self._segment(body[0] if len(body) == 1 else b"".join(body))
                 stream = self._stream(tag)
-                self._doubt(doubts, position - begin)
                 self._begin(stream, tag)
                 body, doubts, begin = [], [], position + len(time) + len(tag)
+                loose = False
                 account = self._collector.of(stream)
                 account.heard_at = offset + position + len(time)
                 if time:
@@ -276,30 +282,32 @@ class TagDecoder:
                 if verdict == _DOUBTFUL:
                     doubts.append(position - begin)
             else:
-                self._hand_on(b"".join(body))
-                self._retry = 2 * (len(block) - position)
-                return position
+                speaker, wait = self._current, self._open(b"".join(body), final=False)
+                self._doubt(speaker, doubts, position - begin - wait)
+                self._retry = 2 * (len(block) - position + wait)
+                return position - wait
             if text:
+                loose = loose or _is_loose(body, text)
                 body.append(text)
             position += len(time) + len(tag) + len(text)
-        wait = self._open(b"".join(body), final=final)
-        self._doubt(doubts, position - begin - wait)
+        speaker, wait = self._current, self._open(b"".join(body), final=final)
+        self._doubt(speaker, doubts, position - begin - wait)
         return len(block) - wait
 
-    def _doubt(self, doubts: list[int], stop: int) -> None:
+    def _doubt(self, speaker: Stream | None, doubts: list[int], stop: int) -> None:
         """Count the doubtful tags in what was handed on of a segment."""
-        if doubts and self._current is not None:
-            self._collector.of(self._current).ambiguous += sum(place < stop for place in doubts)
+        if doubts and speaker is not None:
+            self._collector.of(speaker).ambiguous += sum(place < stop for place in doubts)
 
     def _judge(
         self, parts: list[bytes], index: int, body: list[bytes], block: bytes, position: int,
-        *, final: bool,
+        *, loose: bool, final: bool,
     ) -> int:  # fmt: skip
         """Decide whether the tag at this place is the launcher's or the program's text."""
         tag = parts[index]
         last = body[-1][-1:] if body else b"\n" if self._at_break else b""
         at_break = bool(last) and last in self._form.breaks
-        if self._current is None:  # in the launcher's own text
+        if self._current is None or loose:  # in the launcher's own text
             if not self._form.weak or at_break:
                 return self._accept(tag, at_break=at_break)
             return _TEXT
