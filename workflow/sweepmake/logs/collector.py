@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from .account import LAUNCHER_RANK, Account, LauncherText
@@ -21,6 +22,11 @@ class StreamId(NamedTuple):
     name: str
 
 
+# [vm:20819] MCW rank 0 bound to socket 0[core 0[hwt 0]]: [B/.]
+_BOUND = re.compile(
+    rb"(?:\[[A-Za-z0-9._-]{1,255}:\d{1,9}\] (?:MCW )?[Rr]ank \d{1,9} (?:is not bound|bound to)"
+    rb"[^\n]*\n)+"
+)
 LAUNCHER_STREAM = StreamId(LAUNCHER_RANK, "launcher")
 
 
@@ -31,7 +37,7 @@ class Stream:
     several pieces, of which only the first counts.
     """
 
-    __slots__ = ("ends_line", "events", "id", "lines", "pieces", "segments", "tags")
+    __slots__ = ("bound", "ends_line", "events", "id", "lines", "pieces", "segments", "tags")
 
     def __init__(self, stream: StreamId, events: list[tuple[StreamId, bytes]] | None) -> None:
         self.id = stream
@@ -40,6 +46,7 @@ class Stream:
         self.tags = 0
         self.lines = 0
         self.ends_line = True
+        self.bound: re.Match[bytes] | bool | None = None  # not looked for yet
         self.events = events
 
     def add(self, text: bytes, *, tag: int | None = None) -> None:
@@ -90,6 +97,18 @@ class Collector:
             if self.events is not None:
                 self.events.append((LAUNCHER_STREAM, text))
 
+    def _without_bindings(self, stream: Stream, text: bytes) -> bytes:
+        """Put aside the report of `mpirun --report-bindings` that begins a rank's stderr."""
+        stream.bound = _BOUND.match(text) if stream.id.name == "stderr" else None
+        if stream.bound is None:
+            stream.bound = False
+            return text
+        self.launcher_text.add(stream.bound[0])
+        lines = stream.bound[0].count(b"\n")
+        stream.lines -= lines
+        stream.segments -= lines
+        return text[stream.bound.end() :]
+
     def take(self) -> dict[StreamId, bytes]:
         """Return what came since the last take, by stream, and book it in the accounts."""
         taken: dict[StreamId, bytes] = {}
@@ -98,6 +117,8 @@ class Collector:
                 continue
             text = b"".join(stream.pieces)
             stream.pieces.clear()
+            if stream.bound is None:
+                text = self._without_bindings(stream, text)
             if text:
                 taken[key] = text
                 stream.ends_line = text.endswith(b"\n")

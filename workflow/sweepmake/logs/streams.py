@@ -127,7 +127,11 @@ class Demultiplexer:
         """Return what was decoded since the last take, by stream."""
         if self._waiting and not self._closed:
             self._decode(final=False)
-        return self._collector.take()
+        taken = self._collector.take()
+        if self.launcher.name == "torchrun":  # its threads share a buffer and print parts of it
+            for stream, text in taken.items():
+                self.account[stream.rank].ambiguous += text.count(b"\x00")
+        return taken
 
     def take_events(self) -> list[tuple[StreamId, bytes]]:
         """Return who said what since the last call, in the order of the log.

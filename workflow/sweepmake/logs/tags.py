@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 
 from .collector import Collector, Stream
+from .judge import DENSE, DOUBTFUL, REAL, SUSPECT, TAGGED_MAX, UNDECIDED, TagJudge
 from .launchers import Launcher
 
 __all__ = ["TagDecoder"]
@@ -27,13 +28,7 @@ _SPOKEN = re.compile(
     rb"|\[[A-Za-z0-9._-]{1,255}:\d{1,9}\] (?:\d+ more process|Set MCA parameter|\*\*\* |\[ ?\d)"
 )
 _HOLD = 4096
-_WAIT = 1 << 20
-# Open MPI 4: ORTE_IOF_BASE_TAGGED_OUT_MAX. A chunk of 4,096 bytes needs some 290 tags to pass it
-_TAGGED_MAX = 8192
-_DENSE = 145
-_OVERFLOW = re.compile(b"\n{%d}[^\n]" % (_DENSE // 2))
-_SUSPECT = frozenset(b" \t(=,:;\"'")
-_REAL, _TEXT, _DOUBTFUL, _UNDECIDED = 1, 2, 3, 4
+_OVERFLOW = re.compile(b"\n{%d}[^\n]" % (DENSE // 2))
 
 
 def _splitter(form: Launcher) -> Callable[[bytes], list[bytes]]:
@@ -70,7 +65,7 @@ def _is_loose(body: list[bytes], text: bytes) -> bool:
 _Cut = tuple[bytes, Sequence[bytes], Sequence[bytes], bytes, Sequence[bytes]]
 
 
-class TagDecoder:
+class TagDecoder(TagJudge):
     """Decodes the output of launchers that tag chunks or lines.
 
     Args:
@@ -80,43 +75,12 @@ class TagDecoder:
     """
 
     def __init__(self, form: Launcher, head: bytes, collector: Collector) -> None:
-        self._form = form
-        self._collector = collector
+        super().__init__(form, head, collector)
         self._split = _splitter(form)
-        self._stride = 3 if form.time else 2
-        self._parse = re.compile(form.tag).fullmatch
-        whole = form.time + b"(?:" + form.tag + b")"
-        self._streams: dict[bytes, Stream] = {}  # by tag, and by tag without its brackets
-        self._full: dict[bytes, bytes] = {}
         self._time = re.compile(form.time).fullmatch
-        self._separator = form.separator
-        self._jobs: set[bytes] = set()
-        self._ranks = 0
         self._keep = form.max_tag + 160
-        self._time_length = (24 + 2 * form.time.startswith(rb"\[")) if form.time else 0
-        self._current: Stream | None = None  # None: the launcher itself
-        self._current_tag = b""
         self._tag_bytes = 0
-        self._fresh = True  # nothing of the current segment was handed on yet
-        self._at_break = True  # what was handed on last ended in a line feed
         self._retry = 0
-        self._past = b""  # what came right before the block
-        self._learn(head, whole)
-
-    def _learn(self, head: bytes, whole: bytes) -> None:
-        """Note the jobs and the ranks that stand at the start of a line."""
-        tags: dict[bytes, None] = {}
-        for match in re.finditer(b"(?m)^" + whole, head):
-            groups = match.groupdict()
-            self._jobs.add(groups.get("job") or b"")
-            self._ranks = max(self._ranks, int(groups["rank"]) + 1)
-            tags[match[0][self._time_length :]] = None
-        if not self._form.weak:  # ranks that so far only spoke inside the lines of others
-            inside = {int(m["rank"]) for m in re.finditer(self._form.tag, head)}
-            while self._ranks in inside:
-                self._ranks += 1
-        for tag in tags:
-            self._stream(tag)
 
     def decode(self, block: bytes, offset: int, *, final: bool) -> int:
         """Decode a block and return how many of its bytes are done with.
@@ -131,7 +95,7 @@ class TagDecoder:
         self._retry = 0
         done = self._decode(block, offset, final=final)
         if self._form.name == "openmpi4":
-            self._past = (self._past + block[:done][-_TAGGED_MAX:])[-_TAGGED_MAX:]
+            self._past = (self._past + block[:done][-TAGGED_MAX:])[-TAGGED_MAX:]
         return done
 
     def _decode(self, block: bytes, offset: int, *, final: bool) -> int:
@@ -202,7 +166,7 @@ class TagDecoder:
             return None
         ends = [text[-1] for text in texts]
         if form.name == "openmpi4" and (
-            self._past.count(b"\n[") >= _DENSE // 2 or _OVERFLOW.search(bytes(ends))
+            self._past.count(b"\n[") >= DENSE // 2 or _OVERFLOW.search(bytes(ends))
         ):
             return None
         distinct = set(tags)
@@ -223,7 +187,7 @@ class TagDecoder:
         if not form.midline:
             if (not first and not self._at_break) or not set(ends) <= set(form.breaks):
                 return None
-        elif form.weak and not _SUSPECT.isdisjoint(ends):
+        elif form.weak and not SUSPECT.isdisjoint(ends):
             self._suspect(first, tags, texts)
         self._hand_on(first)
         for (tag, count, text), line_feeds in zip(joined, lines, strict=True):
@@ -250,7 +214,7 @@ class TagDecoder:
         current = self._current
         for tag, text in zip([b"", *tags], [first, *texts], strict=False):
             current = self._streams[tag] if tag else current
-            if text and text[-1] in _SUSPECT and current is not None:
+            if text and text[-1] in SUSPECT and current is not None:
                 self._collector.of(current).ambiguous += 1
 
     def _walk(self, block: bytes, offset: int, parts: list[bytes], *, final: bool) -> int:
@@ -263,10 +227,10 @@ class TagDecoder:
             time = parts[index - 1] if stride == 3 else b""
             tag, text = parts[index], parts[index + 1]
             if tag in self._streams and self._current and body and body[-1].endswith(b"\n"):
-                verdict = _REAL
+                verdict = REAL
             else:
                 verdict = self._judge(parts, index, body, block, position, loose=loose, final=final)
-            if verdict == _REAL:
+            if verdict == REAL:
                 self._doubt(self._current, doubts, position - begin)
                 self._segment(body[0] if len(body) == 1 else b"".join(body))
                 stream = self._stream(tag)
@@ -277,9 +241,9 @@ class TagDecoder:
                 account.heard_at = offset + position + len(time)
                 if time:
                     account.heard_time = _time(time)
-            elif verdict != _UNDECIDED:
+            elif verdict != UNDECIDED:
                 body += (time, tag)
-                if verdict == _DOUBTFUL:
+                if verdict == DOUBTFUL:
                     doubts.append(position - begin)
             else:
                 speaker, wait = self._current, self._open(b"".join(body), final=False)
@@ -298,94 +262,6 @@ class TagDecoder:
         """Count the doubtful tags in what was handed on of a segment."""
         if doubts and speaker is not None:
             self._collector.of(speaker).ambiguous += sum(place < stop for place in doubts)
-
-    def _judge(
-        self, parts: list[bytes], index: int, body: list[bytes], block: bytes, position: int,
-        *, loose: bool, final: bool,
-    ) -> int:  # fmt: skip
-        """Decide whether the tag at this place is the launcher's or the program's text."""
-        tag = parts[index]
-        last = body[-1][-1:] if body else b"\n" if self._at_break else b""
-        at_break = bool(last) and last in self._form.breaks
-        if self._current is None or loose:  # in the launcher's own text
-            if not self._form.weak or at_break:
-                return self._accept(tag, at_break=at_break)
-            return _TEXT
-        if not body and self._fresh:
-            if self._overflown(block, position):
-                self._collector.of(self._current).lost += 1
-                return self._accept(tag, at_break=True)
-            return _TEXT
-        if at_break:
-            return self._accept(tag, at_break=True)
-        if self._form.midline:
-            verdict = self._accept(tag, at_break=False)
-            if verdict == _TEXT:
-                return _DOUBTFUL
-            if self._form.weak and last and last[0] in _SUSPECT:
-                self._collector.of(self._current).ambiguous += 1
-            elif self._overflown(block, position):
-                self._collector.of(self._current).lost += 1
-            return verdict
-        return self._closed(parts, index, len(block) - position, final=final)
-
-    def _accept(self, tag: bytes, *, at_break: bool) -> int:
-        """Whether a tag at a possible place names a rank that there can be."""
-        if tag in self._streams:
-            return _REAL
-        match = self._parse(tag)
-        if match is None:
-            return _TEXT
-        groups = match.groupdict()
-        job, rank = groups.get("job") or b"", int(groups["rank"])
-        if at_break:
-            self._jobs.add(job)
-            self._ranks = max(self._ranks, rank + 1)
-        elif job not in self._jobs or rank >= (1 if self._form.weak else 2) * self._ranks:
-            return _TEXT
-        return _REAL
-
-    def _closed(self, parts: list[bytes], index: int, ahead: int, *, final: bool) -> int:
-        """Decide about a tag inside a line of a launcher that writes whole lines.
-
-        It is real if the stream whose line it ends never speaks again: then that stream was
-        closed without a line feed. What comes within the next MiB decides.
-        """
-        stride = self._stride
-        seen = 0
-        for place in range(index + stride, len(parts), stride):
-            before = parts[place - stride + 1]
-            seen += len(before) + len(parts[place])
-            if seen > _WAIT:
-                break
-            if parts[place] == self._current_tag and before[-1:] in (b"\n", b"\r"):
-                return _TEXT
-        if not final and ahead <= _WAIT:
-            return _UNDECIDED
-        return self._accept(parts[index], at_break=False)
-
-    def _overflown(self, block: bytes, position: int) -> bool:
-        """Whether Open MPI 4 ran out of room here and dropped the rest of a chunk."""
-        if self._form.name != "openmpi4":
-            return False
-        window = block[max(0, position - _TAGGED_MAX) : position]
-        if len(window) < _TAGGED_MAX:
-            window = self._past[len(window) - _TAGGED_MAX :] + window
-        return window.count(self._current_tag) >= _DENSE
-
-    def _stream(self, tag: bytes) -> Stream:
-        """Return the stream of a tag."""
-        found = self._streams.get(tag)
-        if found is None:
-            match = self._parse(tag)
-            groups = match.groupdict() if match else {}
-            name = (groups.get("stream") or b"output").decode("utf-8", "replace")
-            found = self._collector.stream(int(groups.get("rank") or 0), name)
-            self._streams[tag], self._full[tag] = found, tag
-            if self._separator:
-                key = tag[1 : -len(self._separator)]
-                self._streams[key], self._full[key] = found, tag
-        return found
 
     def _begin(self, stream: Stream, tag: bytes) -> None:
         self._count_empty()
