@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import random
-import sys
 import tracemalloc
 from pathlib import Path
 from unittest import mock
@@ -14,11 +13,9 @@ import pytest
 import sweepmake.logs.streams as streams_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from launcher_models import DATA, Write, chunked, held_back, labelled, tags
 from sweepmake.errors import InputError
 from sweepmake.logs.streams import Demultiplexer, StreamId, demultiplex, read_blocks
-
-sys.path.insert(0, str(Path(__file__).parent))
-from models import DATA, Write, chunked, held_back, labelled, tags
 
 SHARED = Path(os.environ.get("SWEEPMAKE_SHARED_LOGS", DATA.parents[3] / "shared" / "logs"))
 # torchrun's threads write into one buffer: garbage and lost lines (see the account)
@@ -200,21 +197,10 @@ def test_empty_log_and_packed_log(tmp_path: Path) -> None:
 
 WORDS = st.sampled_from(
     [
-        b"a",
-        b"\r",
-        b"\b\b",
-        b"\n",
-        b"\n\n",
-        b" ",
-        b"[",
-        b"]",
-        b"]<",
-        b">:",
-        b"[1,",
-        b"\xe2",
-        b"\x94\x81",
+        *(b"a", b"\r", b"\b\b", b"\n", b"\n\n", b" ", b"[", b"]", b"]<", b">:", b"[1,", b"\x00"),
+        *(b"\xe2", b"\x94\x81", b"\xff", b"-" * 74, b"1/3 [=>.]", b"x" * 600, b"\x1b[1m", b": "),
+        b"Epoch 1/2\n",
     ]
-    + [b"\x00", b"\xff", b"-" * 74, b"1/3 [=>.]", b"x" * 600, b"\x1b[1m", b": ", b"Epoch 1/2\n"]
 )
 TEXT = st.lists(WORDS, min_size=1, max_size=8).map(b"".join)
 WRITES = st.lists(

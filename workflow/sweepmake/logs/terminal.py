@@ -62,6 +62,7 @@ class Terminal:
         self._line = ""
         self._column = 0
         self._saved = 0
+        self._moved = False  # the cursor, since something was written
         self._fresh = False  # something was written that no observation shows yet
         self._seen: list[Observation] = []
 
@@ -100,6 +101,7 @@ class Terminal:
             if kind == "text":
                 self._print(token[0])
             elif kind == "back":
+                self._moved = True
                 self._column = max(0, self._column - len(token[0]))
             elif kind == "control":
                 self._control(token[0])
@@ -108,20 +110,20 @@ class Terminal:
 
     def _print(self, text: str) -> None:
         column, line = self._column, self._line
-        if column < len(line):
+        if column < len(line) and self._moved:
             self._show()  # a redraw begins: what stood here was seen
         elif column > len(line):
             line += " " * (column - len(line))
         self._line = line[:column] + text + line[column + len(text) :]
         self._column = column + len(text)
-        self._fresh = True
+        self._fresh, self._moved = True, False
         if len(self._line) > _LONGEST:
             self._show()
             self._line, self._column = "", 0
 
     def _control(self, code: str) -> None:
         if code == "\r":
-            self._column = 0
+            self._column, self._moved = 0, True
         elif code == "\n":
             self._seen.append(Observation(self._line.rstrip(), True))
             self._line, self._column, self._fresh = "", 0, False
@@ -142,6 +144,7 @@ class Terminal:
         count = min(int(first), _WIDEST) if first.isdecimal() and len(first) < 9 else None
         move = _MOVES.get(final)
         if move:
+            self._moved = True
             self._column = max(0, min(_WIDEST, move(self._column, count or 1)))
         elif final in "KJ":
             self._erase(count or 0)
@@ -161,7 +164,7 @@ class Terminal:
         elif final == "s":
             self._saved = self._column
         elif final == "u":
-            self._column = self._saved
+            self._column, self._moved = self._saved, True
 
     def _erase(self, which: int) -> None:
         """Erase to the end of the line (0), to its start (1), or all of it (2)."""
