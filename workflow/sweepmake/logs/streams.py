@@ -54,7 +54,7 @@ class _PlainDecoder:
 
     def decode(self, block: bytes, offset: int, *, final: bool) -> int:
         if block:
-            self._stream.add(block, continued=offset > 0)
+            self._stream.add(block)
             self._account.heard_at = offset + len(block) - 1
             self.tail = (self.tail + block)[-_HEAD:] if len(block) < _HEAD else block[-_HEAD:]
         return len(block)
@@ -96,6 +96,12 @@ class Demultiplexer:
         return self._collector.launcher_text
 
     @property
+    def accounted(self) -> int:
+        """Bytes of the log that stand in some account: after the last `take`, all of them."""
+        ranks = sum(account.bytes + account.tag_bytes for account in self.account.values())
+        return ranks + self.launcher_text.size + self._collector.cut_tags
+
+    @property
     def exits(self) -> list[Exit]:
         """The ends of ranks that the launcher reports: "rank 2 exited with code 17"."""
         if isinstance(self._decoder, _PlainDecoder):
@@ -121,7 +127,11 @@ class Demultiplexer:
         """Return what was decoded since the last take, by stream."""
         if self._waiting and not self._closed:
             self._decode(final=False)
-        return self._collector.take()
+        taken = self._collector.take()
+        if self.launcher.name == "torchrun":  # its threads share a buffer and print parts of it
+            for stream, text in taken.items():
+                self.account[stream.rank].ambiguous += text.count(b"\x00")
+        return taken
 
     def take_events(self) -> list[tuple[StreamId, bytes]]:
         """Return who said what since the last call, in the order of the log.
