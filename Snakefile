@@ -16,6 +16,7 @@ for CONFIG_FILE in ("config/config.yaml", "config.yaml"):
 
 include: "rules/common.smk"
 include: "rules/stages.smk"
+include: "rules/logs.smk"
 
 
 rule all:
@@ -24,3 +25,4 @@ rule all:
     localrule: True
     input:
         rules.stages.input,
+        rules.results.input,

@@ -11,6 +11,8 @@ import time
 try:
     from sweepmake import config as config_module, gpus, plan as plan_module, session
     from sweepmake.errors import SweepmakeError
+    from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
+    from sweepmake.logs.options import LogOptions
 except ImportError as error:
     sys.exit(f"error: {error}: install the package first: pip install -e {workflow.basedir}")
 
@@ -30,13 +32,17 @@ CONFIG = or_stop(
     default_params=plan_module.default_params(),
 )
 PLAN = or_stop(plan_module.make_plan, CONFIG)
+or_stop(LogOptions.from_config, CONFIG.logs)
 STAGE_RULES = plan_module.rule_names(
     [stage.name for stage in PLAN.sweep.stages], {"all", "stages", "results", "read_logs"}
 )
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
+RULES_FOLDER = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 RUNNER = shlex.join(
     [sys.executable, "-S", "-E", str(Path(config_module.__file__).with_name("__main__.py"))]
 )
+
+LOG_READER = shlex.join([sys.executable, str(RULES_FOLDER.parent / "scripts" / "read_logs.py")])
 
 
 # a copy: what the workflow registers as a default below goes into the same mapping

@@ -1,1 +1,6 @@
-"""From the logs of distributed runs to the numbers of each rank."""
+"""From raw logs of distributed runs to what each rank logged."""
+
+__all__ = ["FORMAT_VERSION"]
+
+FORMAT_VERSION = 1
+"""Raised whenever the same log gives other results: the workflow then reads all logs again."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import FORMAT_VERSION
 from .history import RowStream, Spool, write_history
 from .joining import join_streams
 from .options import LogOptions
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "LogOptions", "ParsedLogs", "StageLogs", "parse_logs"]
 
-FORMAT_VERSION = 1
 _ORDER = ("stdout", "output", "stddiag", "stderr")
 
 
