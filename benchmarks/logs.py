@@ -82,7 +82,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        print("  size MB   CPU s  wall s    MB/s  peak MB  x grep  history MB")  # noqa: T201
+        print("  size MB   CPU s  wall s    MB/s  peak MB  x grep  history MB")
         for size in map(float, given.sizes.split(",")):
             log = folder / "log.txt"
             exact = make_log(log, int(size * 1e6), given.case)
@@ -98,7 +98,7 @@ def main() -> None:
             grep = min(measure(["grep", "-c", "val_loss", str(log)])[0] for _ in range(3))
             written = (folder / "out" / "history.csv.gz").stat().st_size / 1e6
             ratio = cpu / grep if grep > 0.004 else float("nan")
-            print(  # noqa: T201
+            print(
                 f"{exact / 1e6:9.1f} {cpu:7.2f} {wall:7.2f} {exact / 1e6 / cpu:7.1f} {peak:8d}"
                 f" {ratio:7.1f} {written:11.1f}",
                 flush=True,
@@ -108,7 +108,7 @@ def main() -> None:
         read = [sys.executable, "-m", "sweepmake.logs", str(small), "--output", str(folder / "out")]
         cpu = min(measure(read)[0] for _ in range(7))
         start = min(measure([sys.executable, "-c", "pass"])[0] for _ in range(7))
-        print(f"a log of 100 kB: {cpu:.3f} s of CPU, of which Python's start {start:.3f} s")  # noqa: T201
+        print(f"a log of 100 kB: {cpu:.3f} s of CPU, of which Python's start {start:.3f} s")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from launcher_models import DATA
+
 from sweepmake.logs.clean import clean_log
 
 

@@ -6,11 +6,12 @@ import gzip
 from pathlib import Path
 
 import pytest
+from truth import read_history
+
 from sweepmake.logs.history import PLACE_COLUMNS, RowStream, Spool, write_history
 from sweepmake.logs.joining import join_streams
 from sweepmake.logs.readers.base import Observation
 from sweepmake.logs.tally import Tally
-from truth import read_history
 
 
 def stream(spool: Spool, *seen: Observation) -> RowStream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from launcher_models import DATA, tags
+
 from sweepmake.errors import InputError
 from sweepmake.logs.account import exit_reports
 from sweepmake.logs.launchers import launcher_named, launcher_names, recognise

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_readers import Read
+from truth import read_history
+
 from sweepmake.errors import InputError
 from sweepmake.logs.__main__ import main
 from sweepmake.logs.parse import FORMAT_VERSION, LogOptions, StageLogs, parse_logs
-from test_readers import Read
-from truth import read_history
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "data" / "logs"

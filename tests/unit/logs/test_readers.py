@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from sweepmake.errors import InputError
 from sweepmake.logs.history import RowStream, Spool, write_history
 from sweepmake.logs.readers import READERS, make_readers

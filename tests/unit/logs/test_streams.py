@@ -10,10 +10,11 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-import sweepmake.logs.streams as streams_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from launcher_models import DATA, Write, chunked, held_back, labelled, tags
+
+import sweepmake.logs.streams as streams_module
 from sweepmake.errors import InputError
 from sweepmake.logs.streams import Demultiplexer, StreamId, demultiplex, read_blocks
 

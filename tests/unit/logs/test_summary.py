@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from sweepmake.logs.parse import StageLogs, parse_logs
 from sweepmake.logs.summary import column_order, number
 from sweepmake.logs.tally import direction

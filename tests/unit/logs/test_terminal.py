@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from launcher_models import DATA
+
 from sweepmake.logs.terminal import Terminal, observations
 
 

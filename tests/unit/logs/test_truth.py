@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sweepmake.logs.parse import StageLogs, parse_logs
 from truth import Comparison, compare, load_truth, read_history
+
+from sweepmake.logs.parse import StageLogs, parse_logs
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "data" / "logs"

@@ -59,4 +59,3 @@ def _metric_rows(content: dict[str, Any]) -> Iterator[list[object]]:
     for stage, found in content["stages"].items():
         for name, values in found["metrics"].items():
             yield [stage, name, *(values[key] for key in keys)]
-

@@ -137,9 +137,7 @@ def _field(field: str) -> dict[str, str] | None:
         if match is None:
             return None
         name, joint, duration, number, _ = match.groups()
-        if not joint.strip() and (
-            name.count(" ") > 1 or _PROSE.search(name)
-        ):
+        if not joint.strip() and (name.count(" ") > 1 or _PROSE.search(name)):
             return None
         values[name] = (seconds(duration) or "") if duration else number
         at = match.end()
