@@ -57,6 +57,7 @@ def begin():
             f"its output folder is '{CONFIG.output}'"
         )
     if workflow.local_exec:
+        session.lift_rate_limit(workflow.scheduler)
         if warning := or_stop(session.check_slots, PLAN, SLOTS, asked_slots()):
             session.say(f"warning: {warning}")
             workflow.register_resource("gpu", len(SLOTS.ids))
