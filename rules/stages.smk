@@ -36,7 +36,7 @@ for STAGE in PLAN.sweep.stages:
         retries: 0 if workflow.remote_exec else STAGE.retries
         priority: lambda wildcards, stage=STAGE.name: PLAN.priority(wildcards.experiment, stage)
         shell:
-            RUNNER + " {params.options:q} -- {params.command:q}"
+            RUNNER + " {params.options} -- {params.command:q}"
 
 
 rule stages:
