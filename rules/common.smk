@@ -3,6 +3,7 @@
 Inputs: config.yaml (optional) and params.yaml. Outputs: none.
 """
 
+import inspect
 import os
 import shlex
 import sys
@@ -45,6 +46,28 @@ RUNNER = shlex.join(
 LOG_READER = shlex.join([sys.executable, str(RULES_FOLDER.parent / "scripts" / "read_logs.py")])
 
 
+def per_run(method, stage, recorded=True):
+    """Return a function of wildcards for a rule: what a method of the plan says of one run.
+
+    Snakemake looks at a function's signature at each of a dozen calls per job, which takes longer
+    than the calls; one that is told to it need not be looked up.
+
+    Args:
+        method: takes the experiment and the stage.
+        stage: the stage of the rule.
+        recorded: whether a changed value reruns the job. Snakemake records no parameter that is
+            made from the job's output, so False claims to need that.
+    """
+
+    def function(wildcards, output=None):
+        return method(wildcards.experiment, stage)
+
+    names = ("wildcards",) if recorded else ("wildcards", "output")
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])
+    return function
+
+
 # a copy: what the workflow registers as a default below goes into the same mapping
 ASKED_RESOURCES = dict(workflow.resource_settings.resources)
 
@@ -63,6 +86,7 @@ def begin():
             f"its output folder is '{CONFIG.output}'"
         )
     if workflow.local_exec:
+        session.lift_rate_limit(workflow.scheduler)
         if warning := or_stop(session.check_slots, PLAN, SLOTS, asked_slots()):
             session.say(f"warning: {warning}")
             workflow.register_resource("gpu", len(SLOTS.ids))

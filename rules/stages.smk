@@ -13,19 +13,15 @@ for STAGE in PLAN.sweep.stages:
         message:
             "{params.message}"
         input:
-            before=lambda wildcards, stage=STAGE.name: PLAN.needs(wildcards.experiment, stage),
+            before=per_run(PLAN.needs, STAGE.name),
         output:
             done=PLAN.pattern(STAGE.name, "done"),
         log:
             PLAN.pattern(STAGE.name, "log"),
         params:
-            command=lambda wildcards, stage=STAGE.name: PLAN.command(wildcards.experiment, stage),
-            options=lambda wildcards, output, stage=STAGE.name: PLAN.options(
-                wildcards.experiment, stage
-            ),
-            message=lambda wildcards, output, stage=STAGE.name: PLAN.message(
-                wildcards.experiment, stage
-            ),
+            command=per_run(PLAN.command, STAGE.name),
+            options=per_run(PLAN.options, STAGE.name, recorded=False),
+            message=per_run(PLAN.message, STAGE.name, recorded=False),
         conda:
             "../environment.yml"  # used under --software-deployment-method conda only
         threads: STAGE.threads
@@ -34,9 +30,9 @@ for STAGE in PLAN.sweep.stages:
             gpu=STAGE.gpu,
         # in a job of a cluster none: the main process retries, with a new job
         retries: 0 if workflow.remote_exec else STAGE.retries
-        priority: lambda wildcards, stage=STAGE.name: PLAN.priority(wildcards.experiment, stage)
+        priority: per_run(PLAN.priority, STAGE.name)
         shell:
-            RUNNER + " {params.options:q} -- {params.command:q}"
+            RUNNER + " {params.options} -- {params.command:q}"
 
 
 rule stages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,10 +158,10 @@ class Plan:
         declared = {"mem_mb": stage.mem_mb, "runtime": stage.runtime}
         return {name: value for name, value in declared.items() if value is not None}
 
-    def options(self, experiment: str, stage: str) -> list[str]:
-        """The other arguments of the stage runner; they do not decide about a rerun."""
+    def options(self, experiment: str, stage: str) -> str:
+        """The other arguments of the stage runner, quoted; they do not decide about a rerun."""
         shared = self.config.no_subdir
-        return [
+        options = [
             f"--stage={stage}",
             f"--experiment={experiment}",
             f"--number={self._numbers[experiment] + 1}/{len(self.experiments)}",
@@ -172,6 +173,7 @@ class Plan:
             "--after=" + "\n".join(self.marker(experiment, s) for s in self._after[stage]),
             f"--parameters={self._param_text(experiment)}",
         ]
+        return shlex.join(options)  # here, once: Snakemake formats a job's command four times
 
     def message(self, experiment: str, stage: str) -> str:
         """What a dry run shows of a run: its place and the exact command."""

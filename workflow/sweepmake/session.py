@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sweepmake import records
 from sweepmake.errors import SweepmakeError
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from sweepmake.gpus import Slots
     from sweepmake.plan import Plan
 
-__all__ = ["Claim", "check_slots", "environment", "forced_runs", "hide_job_events", "outcome",
-           "save_params", "welcome"]  # fmt: skip
+__all__ = ["Claim", "check_slots", "environment", "forced_runs", "hide_job_events",
+           "lift_rate_limit", "outcome", "save_params", "welcome"]  # fmt: skip
 
 # Snakemake overwrites these with a rule's threads; what the user has exported shall stand
 _THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
@@ -201,6 +201,21 @@ def outcome(plan: Plan, since: float) -> str:
     if failed:
         lines.append("The same command again runs these, and what comes after them, and no others.")
     return "\n".join(lines)
+
+
+def lift_rate_limit(scheduler: Any) -> None:
+    """Take Snakemake's default limit of 100 jobs a second away, for local runs.
+
+    With a limit, each look at the waiting jobs sets a timer for the next look, a second later: so
+    every run that ends adds one more look per second to all that follow, which never stops as long
+    as jobs wait (Snakemake 9.27, JobScheduler.schedule). A limit that the user has set stays.
+
+    Args:
+        scheduler: Snakemake's job scheduler.
+    """
+    limit = scheduler.job_rate_limiter
+    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
 
 
 def hide_job_events(stages: Collection[str]) -> None:
