@@ -88,6 +88,10 @@ class Tally:
 
     def row(self, epoch: str, step: str, steps: str, time: str, values: Mapping[str, str]) -> None:
         """Take a finished row (in bulk: the last of several of one epoch)."""
+        if not epoch and self.last_epoch:  # an evaluation outside the epochs
+            for name, text in values.items():
+                self.last.setdefault(name, text)
+            return
         if epoch != self._epoch or not epoch:
             self.close()
             self._epoch = epoch
