@@ -1,9 +1,9 @@
 """The cleaned log: one line per event, in the order of time, with the rank that spoke.
 
-    [2] Epoch 3/9
-    [2] 13/13 [==============================] - 1s 85ms/step - loss: 0.8636 - dsc: 0.1364
-    [1 stderr] RuntimeError: CUDA error: an illegal memory access was encountered
-    [mpirun] mpirun detected that one or more processes exited with non-zero status
+[2] Epoch 3/9
+[2] 13/13 [==============================] - 1s 85ms/step - loss: 0.8636 - dsc: 0.1364
+[1 stderr] RuntimeError: CUDA error: an illegal memory access was encountered
+[mpirun] mpirun detected that one or more processes exited with non-zero status
 """
 
 from __future__ import annotations

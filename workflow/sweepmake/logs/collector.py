@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from .account import LAUNCHER_RANK, Account, LauncherText
@@ -21,6 +22,11 @@ class StreamId(NamedTuple):
     name: str
 
 
+# [vm:20819] MCW rank 0 bound to socket 0[core 0[hwt 0]]: [B/.]
+_BOUND = re.compile(
+    rb"(?:\[[A-Za-z0-9._-]{1,255}:\d{1,9}\] (?:MCW )?[Rr]ank \d{1,9} (?:is not bound|bound to)"
+    rb"[^\n]*\n)+"
+)
 LAUNCHER_STREAM = StreamId(LAUNCHER_RANK, "launcher")
 
 
@@ -31,7 +37,7 @@ class Stream:
     several pieces, of which only the first counts.
     """
 
-    __slots__ = ("ends_line", "events", "id", "lines", "pieces", "segments", "tag_length", "tags")
+    __slots__ = ("bound", "ends_line", "events", "id", "lines", "pieces", "segments", "tags")
 
     def __init__(self, stream: StreamId, events: list[tuple[StreamId, bytes]] | None) -> None:
         self.id = stream
@@ -39,26 +45,26 @@ class Stream:
         self.segments = 0
         self.tags = 0
         self.lines = 0
-        self.tag_length = 0
         self.ends_line = True
+        self.bound: re.Match[bytes] | bool | None = None  # not looked for yet
         self.events = events
 
-    def add(self, text: bytes, *, continued: bool = False) -> None:
-        """Append one piece; say whether it continues a segment that already has one."""
+    def add(self, text: bytes, *, tag: int | None = None) -> None:
+        """Append one piece; `tag`: bytes of the tag that begins it, None where one continues."""
         self.pieces.append(text)
-        if not continued:
+        if tag is not None:
             self.segments += 1
-            self.tags += self.tag_length
+            self.tags += tag
         self.lines += text.count(b"\n")
         if self.events is not None:
             self.events.append((self.id, text))
 
-    def add_segments(self, text: bytes, segments: int, lines: int) -> None:
+    def add_segments(self, text: bytes, segments: int, lines: int, tags: int) -> None:
         """Append many whole segments at once, already joined and counted."""
         self.pieces.append(text)
         self.segments += segments
-        self.tags += segments * self.tag_length
         self.lines += lines
+        self.tags += tags
 
 
 class Collector:
@@ -69,6 +75,7 @@ class Collector:
         self.streams: dict[StreamId, Stream] = {}
         self.account: dict[int, Account] = {}
         self.launcher_text = LauncherText()
+        self.cut_tags = 0
 
     def stream(self, rank: int, name: str) -> Stream:
         """Return this stream, new if it was not seen before."""
@@ -90,6 +97,18 @@ class Collector:
             if self.events is not None:
                 self.events.append((LAUNCHER_STREAM, text))
 
+    def _without_bindings(self, stream: Stream, text: bytes) -> bytes:
+        """Put aside the report of `mpirun --report-bindings` that begins a rank's stderr."""
+        stream.bound = _BOUND.match(text) if stream.id.name == "stderr" else None
+        if stream.bound is None:
+            stream.bound = False
+            return text
+        self.launcher_text.add(stream.bound[0])
+        lines = stream.bound[0].count(b"\n")
+        stream.lines -= lines
+        stream.segments -= lines
+        return text[stream.bound.end() :]
+
     def take(self) -> dict[StreamId, bytes]:
         """Return what came since the last take, by stream, and book it in the accounts."""
         taken: dict[StreamId, bytes] = {}
@@ -98,6 +117,8 @@ class Collector:
                 continue
             text = b"".join(stream.pieces)
             stream.pieces.clear()
+            if stream.bound is None:
+                text = self._without_bindings(stream, text)
             if text:
                 taken[key] = text
                 stream.ends_line = text.endswith(b"\n")

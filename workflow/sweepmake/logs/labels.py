@@ -63,7 +63,8 @@ class LabelDecoder:
                 first = first if labels or parts[1:] else b""
             self._started = True
         position = offset - virtual + len(first)
-        self._rest(first[virtual:] if virtual else first, more=bool(labels) or waiting > 0)
+        if first or self._current is not None:
+            self._rest(first[virtual:], more=bool(labels) or waiting > 0)
         for index, (label, text) in enumerate(zip(labels, texts, strict=True)):
             whole = waiting > 0 or index < len(labels) - 1
             self._record(label, text, position, whole=whole)
@@ -82,7 +83,6 @@ class LabelDecoder:
         stream = self._streams.get(label)
         if stream is None:
             stream = self._streams[label] = self._collector.stream(int(label), "output")
-            stream.tag_length = len(label) + 2
         account = self._collector.of(stream)
         account.heard_at = max(0, position)
         content, line_feed, rest = text.partition(b"\n")
@@ -90,24 +90,22 @@ class LabelDecoder:
             account.ambiguous += 1
         ended = whole or bool(line_feed)
         if len(content) == self._form.cut and ended:
-            stream.add(content)
+            stream.add(content, tag=len(label) + 2)
             stream.tags += 1
         else:
-            stream.add(content + b"\n" if ended else content)
+            stream.add(content + b"\n" if ended else content, tag=len(label) + 2)
         self._current = None if ended else stream
         if line_feed and (rest or whole):
             self._own(rest + b"\n" if whole else rest)
 
     def _rest(self, text: bytes, *, more: bool) -> None:
         """Hand on what stands before the first label of a block."""
-        if not text and not (more and self._current is not None):
-            return
         if self._current is None:
             self._own(text + b"\n" if more else text)
             return
         content, line_feed, rest = text.partition(b"\n")
         ended = more or bool(line_feed)
-        self._current.add(content + b"\n" if ended else content, continued=True)
+        self._current.add(content + b"\n" if ended else content)
         if ended:
             self._current = None
         if line_feed and (rest or more):
@@ -119,5 +117,6 @@ class LabelDecoder:
         tail = text[start:]
         missing = self._width + 2 - len(tail)
         if tail and missing > 0 and self._label(tail + (b"0" * self._width + b": ")[-missing:]):
+            self._collector.cut_tags += len(tail)
             text = text[:start]
         self._collector.launcher(text)

@@ -28,7 +28,9 @@ _TOKEN = re.compile(
     "|\x1b[ -/]{0,8}[0-OQ-WYZ`-~\\\\]"
     "|(?P<control>[\x00-\x1f\x7f\x80-\x9f])"
 )
-_UNFINISHED = re.compile("\x1b(?:\\[[0-?]{0,64}[ -/]{0,8}|[\\]P^_X][^\x07\x1b]{0,2048}\x1b?|[ -/]{0,8})?$")
+_UNFINISHED = re.compile(
+    "\x1b(?:\\[[0-?]{0,64}[ -/]{0,8}|[\\]P^_X][^\x07\x1b]{0,2048}\x1b?|[ -/]{0,8})?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Terminal:
         self._line = ""
         self._column = 0
         self._saved = 0
+        self._moved = False  # the cursor, since something was written
         self._fresh = False  # something was written that no observation shows yet
         self._seen: list[Observation] = []
 
@@ -67,7 +70,9 @@ class Terminal:
         """Return what the next bytes of the stream replace or end."""
         words = self._held + self._decoded(block, final=False)
         self._held = ""
-        if "\x1b" in words[-2100:] and (cut := _UNFINISHED.search(words, max(0, len(words) - 2100))):
+        if "\x1b" in words[-2100:] and (
+            cut := _UNFINISHED.search(words, max(0, len(words) - 2100))
+        ):
             words, self._held = words[: cut.start()], cut[0]
         self._write(words)
         return self._taken()
@@ -96,6 +101,7 @@ class Terminal:
             if kind == "text":
                 self._print(token[0])
             elif kind == "back":
+                self._moved = True
                 self._column = max(0, self._column - len(token[0]))
             elif kind == "control":
                 self._control(token[0])
@@ -104,20 +110,20 @@ class Terminal:
 
     def _print(self, text: str) -> None:
         column, line = self._column, self._line
-        if column < len(line):
+        if column < len(line) and self._moved:
             self._show()  # a redraw begins: what stood here was seen
         elif column > len(line):
             line += " " * (column - len(line))
         self._line = line[:column] + text + line[column + len(text) :]
         self._column = column + len(text)
-        self._fresh = True
+        self._fresh, self._moved = True, False
         if len(self._line) > _LONGEST:
             self._show()
             self._line, self._column = "", 0
 
     def _control(self, code: str) -> None:
         if code == "\r":
-            self._column = 0
+            self._column, self._moved = 0, True
         elif code == "\n":
             self._seen.append(Observation(self._line.rstrip(), True))
             self._line, self._column, self._fresh = "", 0, False
@@ -138,6 +144,7 @@ class Terminal:
         count = min(int(first), _WIDEST) if first.isdecimal() and len(first) < 9 else None
         move = _MOVES.get(final)
         if move:
+            self._moved = True
             self._column = max(0, min(_WIDEST, move(self._column, count or 1)))
         elif final in "KJ":
             self._erase(count or 0)
@@ -157,7 +164,7 @@ class Terminal:
         elif final == "s":
             self._saved = self._column
         elif final == "u":
-            self._column = self._saved
+            self._column, self._moved = self._saved, True
 
     def _erase(self, which: int) -> None:
         """Erase to the end of the line (0), to its start (1), or all of it (2)."""

@@ -29,7 +29,7 @@ def chunked(writes: Iterable[Write], tag: Tag) -> bytes:
 
 
 def held_back(writes: Iterable[Write], tag: Tag, ends: bytes = b"\n") -> bytes:
-    """Open MPI 5 (`ends` a line feed), Horovod (also `\\r`): whole segments, the rest at the end."""
+    """Open MPI 5 and Horovod (`\\r` ends one too): whole segments, then the rest."""
     log = b""
     rest: dict[tuple[int, str], bytes] = {}
     moment = 0

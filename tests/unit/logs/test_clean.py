@@ -1,0 +1,53 @@
+"""The cleaned log can be read by a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launcher_models import DATA
+from sweepmake.logs.clean import clean_log
+
+
+def test_cleaned_log_has_one_line_per_event_with_its_rank(tmp_path: Path) -> None:
+    """Bars show their last state, mpirun speaks for itself, unfinished lines come last."""
+    output = tmp_path / "clean" / "log.train.txt"
+    clean_log(DATA / "k27-ompi4-np4-die" / "log.txt", output)
+    lines = output.read_text(encoding="utf-8").splitlines()
+    assert lines[0].endswith("] Epoch 1/8")
+    assert not any("\b" in line or "\r" in line for line in lines)
+    epochs = [line for line in lines if line.startswith("[2] Epoch")]
+    assert epochs == [f"[2] Epoch {epoch}/8" for epoch in range(1, 7)]
+    assert sum(line.startswith("[2] 13/13 [====") for line in lines) == 5
+    assert "[mpirun]   Exit code:    1" in lines
+    assert any(line.startswith("[1 stderr] RuntimeError: CUDA error") for line in lines)
+    assert [line[:4] for line in lines[-4:]] == ["[2] ", "[1] ", "[0] ", "[3] "] or {
+        line[:4] for line in lines[-4:]
+    } == {"[0] ", "[1] ", "[2] ", "[3] "}
+    assert all(line.endswith("…") for line in lines[-4:])
+
+
+def test_per_rank_files_hold_what_each_rank_said(tmp_path: Path) -> None:
+    """`per_rank` writes a file for each rank, the lines as in the cleaned log."""
+    case = DATA / "k2-ompi4-np4-v2"
+    clean_log(case / "log.txt", tmp_path / "all.txt", per_rank=tmp_path / "ranks")
+    assert sorted(file.name for file in (tmp_path / "ranks").iterdir()) == [
+        f"rank{rank}.log" for rank in range(4)
+    ]
+    lines = (tmp_path / "all.txt").read_text(encoding="utf-8").splitlines()
+    for rank in range(4):
+        own = (tmp_path / "ranks" / f"rank{rank}.log").read_text(encoding="utf-8").splitlines()
+        assert own == [
+            line.split("] ", 1)[1] for line in lines if line.startswith((f"[{rank}]", f"[{rank} "))
+        ]
+
+
+def test_redraws_are_written_where_asked(tmp_path: Path) -> None:
+    """With `redraws` every state of a bar is a line of its own."""
+    case = DATA / "k2-ompi4-np2"
+    clean_log(case / "log.txt", tmp_path / "last.txt")
+    clean_log(case / "log.txt", tmp_path / "all.txt", redraws=True)
+    short = (tmp_path / "last.txt").read_text(encoding="utf-8")
+    long = (tmp_path / "all.txt").read_text(encoding="utf-8")
+    bars = (case / "streams" / "rank0.stdout").read_bytes().count(b"/13 [")
+    assert sum(line.startswith("[0]") and "/13 [" in line for line in long.splitlines()) == bars
+    assert set(short.splitlines()) <= set(long.splitlines())
