@@ -64,8 +64,11 @@ def measure(command: Sequence[str]) -> tuple[float, float, int]:
     began = time.perf_counter()
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    # a pipe: into /dev/null grep would stop at the first match
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
+    assert process.stdout is not None
+    process.stdout.close()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode > 1:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")

@@ -130,6 +130,23 @@ def test_keras_evaluation_is_outside_epochs(read) -> None:
     ]
 
 
+def test_bars_of_callbacks_leave_the_epoch_alone(read) -> None:
+    """Bars that model.predict and model.evaluate draw inside an epoch are none of its rows."""
+    text = (
+        "Epoch 3/5\n\r 5/13 [=>..] - ETA: 0s - loss: 0.5000\b\r13/13 [==] - ETA: 0s - loss: 0.4000\n"
+        "1/4 [=>..] - ETA: 0s\b\r4/4 [==] - 0s 2ms/step\n"
+        "1/8 [=>..] - ETA: 0s - loss: 0.9000\b\r8/8 [==] - 0s 3ms/step - loss: 0.8000\n"
+        "\b\b\r13/13 [==] - 1s 41ms/step - loss: 0.4000 - val_loss: 0.6000\n"
+    )
+    rows = [(r.get("epoch"), r["step"], r["loss"]) for r in read(text).rows]
+    assert sorted(rows, key=str) == [
+        ("3", "13", "0.4000"),
+        ("3", "5", "0.5000"),
+        (None, "1", "0.9000"),
+        (None, "8", "0.8000"),
+    ]
+
+
 def test_tf115_validation_bar_is_no_training(read) -> None:
     """The second `Epoch 1/9` of TF 1.15, right behind the bar, opens the validation's own bar."""
     got = read(

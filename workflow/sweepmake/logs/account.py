@@ -78,40 +78,40 @@ class LauncherText:
 # Open MPI 4 and 5, `mpirun` on a non-zero exit:
 #   Process name: [[24943,1],1]
 #   Exit code:    17
-_OPEN_MPI = re.compile(
+_OPEN_MPI = (
     r"Process name: \[[^\n]{0,300}?,\s?(?P<rank>\d{1,9})\]\s+Exit code: {1,8}(?P<code>\d{1,9})"
 )
 # mpirun noticed that process rank 2 with PID 0 on node vm exited on signal 9 (Killed).
-_OPEN_MPI_SIGNAL = re.compile(
+_OPEN_MPI_SIGNAL = (
     r"process rank (?P<rank>\d{1,9}) with PID [^\n]{0,300} exited on signal (?P<signal>\d{1,4})"
 )
 # MPI_ABORT was invoked on rank 1 in communicator MPI_COMM_WORLD\nwith errorcode 3.
-_MPI_ABORT = re.compile(
+_MPI_ABORT = (
     r"MPI_ABORT was invoked on rank (?P<rank>\d{1,9}) in communicator [^\n]{0,200}"
     r"(?:\n[^\n]{0,200}){0,2}?\s?with errorcode (?P<code>-?\d{1,9})"
 )
 # MPICH:  application called MPI_Abort(MPI_COMM_WORLD, 3) - process 1
-_MPICH_ABORT = re.compile(
+_MPICH_ABORT = (
     r"application called MPI_Abort\([^\n]{0,80}, (?P<code>-?\d{1,9})\) - process (?P<rank>\d{1,9})"
 )
 # hydra:  =   EXIT CODE: 9    and    =   RANK 1 PID 4711 RUNNING AT vm (Intel MPI)
-_HYDRA = re.compile(
+_HYDRA = (
     r"=   (?:RANK (?P<rank>\d{1,9}) )?PID \d{1,9} RUNNING AT [^\n]{0,300}\n"
     r"=   (?:EXIT CODE: (?P<code>\d{1,9})|KILLED BY SIGNAL: (?P<signal>\d{1,4}))"
 )
 # srun: error: vm: task 2: Exited with exit code 17      srun: error: vm: tasks 0-2: Killed
-_SRUN = re.compile(
+_SRUN = (
     r"srun: error: [^\n:]{0,200}: tasks? (?P<ranks>[\d,\-\[\]]{1,200}): "
     r"(?:Exited with exit code (?P<code>\d{1,9})|(?P<signal_name>Killed|Terminated|Aborted"
     r"|Segmentation fault|Bus error|Floating point exception|Illegal instruction"
     r"|Out Of Memory|User defined signal \d)[^\n]{0,100})"
 )
 # torchrun: failed (exitcode: 1) local_rank: 2 (pid: 4711) of binary: /usr/bin/python
-_TORCHRUN = re.compile(
+_TORCHRUN = (
     r"failed \(exitcode: (?P<code>-?\d{1,9})\) local_rank: (?P<rank>\d{1,9}) \(pid: \d{1,9}\)"
 )
 # Horovod: Process name: [1]\nExit code:    17
-_HOROVOD = re.compile(r"Process name: \[?(?P<rank>\d{1,9})\]?\s+Exit code: {1,8}(?P<code>\d{1,9})")
+_HOROVOD = r"Process name: \[?(?P<rank>\d{1,9})\]?\s+Exit code: {1,8}(?P<code>\d{1,9})"
 
 _SIGNALS = {
     "Killed": 9,
@@ -136,7 +136,7 @@ def exit_reports(text: bytes) -> list[Exit]:
     for pattern in (
         _OPEN_MPI, _OPEN_MPI_SIGNAL, _MPI_ABORT, _MPICH_ABORT, _HYDRA, _SRUN, _TORCHRUN, _HOROVOD,
     ):  # fmt: skip
-        for match in pattern.finditer(words):
+        for match in re.finditer(pattern, words):
             found.extend((match.start(), end) for end in _ends(match))
     found.sort(key=lambda pair: pair[0])
     return list(dict.fromkeys(end for _, end in found))

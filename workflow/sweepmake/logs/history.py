@@ -101,6 +101,9 @@ class RowStream:
 
     def add(self, seen: Observation) -> None:
         """Take one observation: a new row, or more about the last one."""
+        if seen.kind == "aside":
+            self._write_row(Row(seen.epoch or "", seen))
+            return
         epoch = self.epoch if seen.epoch is None else seen.epoch
         if seen.epoch is not None and seen.kind != "summary":
             self._move(seen)
@@ -141,8 +144,10 @@ class RowStream:
     def flush_pending(self) -> None:
         """Write the last row; nothing can be added to it any more."""
         row, self.pending = self.pending, None
-        if row is None:
-            return
+        if row is not None:
+            self._write_row(row)
+
+    def _write_row(self, row: Row) -> None:
         known = self._index
         if not all(name in known for name in row.values):
             self.learn(row.values)

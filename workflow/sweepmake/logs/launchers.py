@@ -215,8 +215,12 @@ def recognise(head: bytes, forms: Iterable[Launcher] = LAUNCHERS) -> Launcher | 
         lines.pop()
     best: Launcher | None = None
     best_score = 0.0
+    named = b">:" in head  # only then there can be tags with the name of a stream
+    dated = re.search(_CTIME, head) is not None
     for form in forms:
-        if not form.tagged:
+        if (not named and _STREAM in form.tag) or (not dated and form.time):
+            continue
+        if not form.tagged or (form.weak and best_score >= 0.5):
             continue
         match = re.compile(form.time + b"(?:" + form.tag + b")").match
         found = [tag for tag in map(match, lines) if tag]

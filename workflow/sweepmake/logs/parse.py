@@ -74,6 +74,8 @@ class _Stage:
     def read(self) -> None:
         """Read every attempt's log."""
         for attempt, path in enumerate(self.logs.files, 1):
+            for tally in self.tallies.values():
+                tally.begin_attempt()
             clean = self._clean_log(attempt)
             demultiplexer = Demultiplexer(self._options.launcher, events=clean is not None)
             readers: dict[StreamId, StreamReader] = {}
@@ -91,7 +93,7 @@ class _Stage:
                     self._account(rank, account)
             for end in demultiplexer.exits:
                 if end.rank in self.tallies and (end.code or end.signal):
-                    self.tallies[end.rank].trouble = True
+                    self.tallies[end.rank].failed = True
 
     def _clean_log(self, attempt: int) -> CleanLog | None:
         """Return where the cleaned log of an attempt goes, None if it is not wanted."""

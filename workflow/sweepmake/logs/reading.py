@@ -280,6 +280,9 @@ class StreamReader:
         if not epochs.open or epochs.validating or epochs.epoch != self.rows.epoch:
             return False
         steps = [int(place.partition("/")[0][:18]) for place in columns[0][begin : end - 1]]
-        if any(map(int.__ge__, steps, steps[1:])) or not epochs.rises(steps[0]):
+        totals = {place.partition("/")[2] for place in columns[0][begin:end]}
+        if len(totals) != 1 or any(map(int.__ge__, steps, steps[1:])):
+            return False
+        if not epochs.rises(steps[0], totals.pop()):
             return False
         return not any(layout.bar(columns, at).final for at in range(begin, end - 2))

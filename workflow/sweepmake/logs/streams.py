@@ -11,7 +11,6 @@ demultiplexer.close()
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -81,6 +80,7 @@ class Demultiplexer:
         self._collector = Collector(events=events)
         self._decoder: _Decoder | None = None
         self._waiting: list[bytes] = []
+        self._fed = False  # something came that was not looked at
         self._offset = 0
         self._closed = False
         self.launcher: Launcher = self._forms[0] if self._named else _NONE
@@ -114,6 +114,7 @@ class Demultiplexer:
             raise ValueError("the demultiplexer is closed")
         if block:
             self._waiting.append(bytes(block))
+            self._fed = True
             if sum(map(len, self._waiting[:4])) >= _HEAD or len(self._waiting) >= 1024:
                 self._decode(final=False)
 
@@ -125,7 +126,7 @@ class Demultiplexer:
 
     def take(self) -> dict[StreamId, bytes]:
         """Return what was decoded since the last take, by stream."""
-        if self._waiting and not self._closed:
+        if self._fed and not self._closed:
             self._decode(final=False)
         taken = self._collector.take()
         if self.launcher.name == "torchrun":  # its threads share a buffer and print parts of it
@@ -138,7 +139,7 @@ class Demultiplexer:
 
         The launcher's own text has the rank -1. Pieces of one segment may come separately.
         """
-        if self._waiting and not self._closed:
+        if self._fed and not self._closed:
             self._decode(final=False)
         events = self._collector.events or []
         taken = events[:]
@@ -146,6 +147,7 @@ class Demultiplexer:
         return taken
 
     def _decode(self, *, final: bool) -> None:
+        self._fed = False
         block = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
         if self._decoder is None:
             if len(block) < _HEAD and not final:
@@ -187,7 +189,11 @@ def open_log(path: str | Path) -> BinaryIO:
         file.seek(0)
     except OSError as error:
         raise InputError(f"the log cannot be read: {error.strerror}", file=str(path)) from error
-    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if magic == b"\x1f\x8b" else file
+    if magic != b"\x1f\x8b":
+        return file
+    import gzip
+
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file))
 
 
 def read_blocks(path: str | Path, size: int = BLOCK) -> Iterator[bytes]:

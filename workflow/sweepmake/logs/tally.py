@@ -72,6 +72,7 @@ class Tally:
     early_stop_epoch: int | None = None
     total_training_time_s: float | None = None
     trouble: bool = False
+    failed: bool = False
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
     _time_ns: int = 0
     _time_count: int = 0
@@ -87,6 +88,10 @@ class Tally:
 
     def row(self, epoch: str, step: str, steps: str, time: str, values: Mapping[str, str]) -> None:
         """Take a finished row (in bulk: the last of several of one epoch)."""
+        if not epoch and self.last_epoch:  # an evaluation outside the epochs
+            for name, text in values.items():
+                self.last.setdefault(name, text)
+            return
         if epoch != self._epoch or not epoch:
             self.close()
             self._epoch = epoch
@@ -178,12 +183,21 @@ class Tally:
 
     @property
     def died(self) -> bool:
-        """Whether the rank ended with an error, or before its last epoch without saying why."""
-        if self.trouble:
+        """Whether the last attempt failed, or ended early without saying why.
+
+        A traceback alone does not tell: programs print those of errors that they handled.
+        """
+        if self.failed:
             return True
-        if self.total_epochs is None or self.early_stop_epoch is not None:
+        if self.early_stop_epoch is not None or self.total_training_time_s is not None:
             return False
-        return self.total_training_time_s is None and _number(self.last_epoch) < self.total_epochs
+        if self.total_epochs is not None:
+            return _number(self.last_epoch) < self.total_epochs
+        return self.trouble
+
+    def begin_attempt(self) -> None:
+        """Forget how the attempt before ended."""
+        self.failed = self.trouble = False
 
 
 _RULES: dict[str, str | None] = {}

@@ -39,8 +39,8 @@ class Observation(NamedTuple):
         time_per_step_s: seconds per step, as text.
         total_epochs: how many epochs the run was asked for.
         kind: "progress" (a redraw: the last one of a step wins), "line" (a row of its own unless it
-            only adds to its epoch), "summary" (belongs to the last row of its epoch or step) or
-            "place" (no row).
+            only adds to its epoch), "summary" (belongs to the last row of its epoch or step),
+            "aside" (a row that leaves the last one open) or "place" (no row).
         ends: True when the epoch's last redraw has been seen.
     """
 

@@ -39,7 +39,7 @@ _KERAS2 = rf"{_PLACE} \[[=>.]*+\] - ([^-\r\n\x08]++)-"
 # ━ is three bytes in UTF-8; blocks are decoded as Latin-1
 _KERAS3 = rf"(?:\x1b\[1m)?+{_PLACE}(?:\x1b\[0m)?+ [^ \r\n\x08]*+ ([^-\r\n\x08]++)-"
 _KERAS2_TIMES = re.compile(
-    r"ETA: (\d{1,9}(?:s|(?::\d{1,9}){1,2})) |(?:\d+s|[\d:]+) (\d+[mu]?s)/step ", re.ASCII
+    r"ETA: (\d{1,9}(?:s|(?::\d{1,9}){1,2})) |(?:\d+s|[\d:]+) (\d+[mu]?s)/(?:step|sample) ", re.ASCII
 )
 _KERAS3_TIMES = re.compile(
     r"(?:\x1b\[1m)?(\d{1,9}(?:s|(?::\d{1,9}){1,2}))(?:\x1b\[0m)? (\d+[mu]?s)/step ", re.ASCII
@@ -238,6 +238,8 @@ def whole_epochs(columns: Columns, heads: list[int], layout: Layout, known: int)
     as_int = [int(number[:18]) for number in numbers]
     if len(set(totals)) != 1 or not all(map(lt, as_int, as_int[1:])):
         return None
+    if len({place.partition("/")[2] for place in set(part[0]) if place}) != 1:
+        return None  # another bar, drawn inside an epoch
     rows = rows_text(part, layout, known)
     bars = len(rows)
     lines, ends = [], []

@@ -83,6 +83,7 @@ class KerasEpochs:
         self._plain_end = False
         self._last: tuple[str, str] | None = None
         self._step = 0
+        self._steps = ""
 
     def header(self, text: str) -> Observation | None:
         """Return the place of `Epoch 3/12`; text in front of it is the caller's."""
@@ -110,6 +111,7 @@ class KerasEpochs:
     def _start(self, epoch: str, total: str) -> Observation:
         self.epoch, self.total, self.open = epoch, total, True
         self.validating, self._bars, self._last, self._step = False, 0, None, 0
+        self._steps = ""
         return Observation({}, epoch=epoch, total_epochs=int(total[:9]), kind="place")
 
     def passed(self, bars: int, step: str) -> None:
@@ -123,9 +125,9 @@ class KerasEpochs:
         self.epoch, self.total, self.open, self._plain_end = epoch, total, False, True
         self._last = None
 
-    def rises(self, step: int) -> bool:
-        """Return whether a step is behind the last one of the open epoch."""
-        return step > self._step
+    def rises(self, step: int, steps: str) -> bool:
+        """Return whether a step is behind the last one of the open epoch, and of as many."""
+        return step > self._step and self._steps in ("", steps)
 
     @property
     def plain(self) -> bool:
@@ -134,10 +136,15 @@ class KerasEpochs:
 
     def place(self, bar: Bar) -> Observation:
         """Return the bar as an observation of the epoch that it belongs to."""
+        if not bar.values:  # model.predict, or a program's own
+            return Observation({}, kind="place")
         if self.validating:
             if not (bar.final and any(name.startswith("val_") for name in bar.values)):
                 return Observation({}, kind="place")
             self.validating = False
+        if self.open and bar.steps and self._steps not in ("", bar.steps):
+            return self._aside(bar)
+        self._steps = bar.steps
         key = (bar.step, bar.steps)
         full = bar.step == bar.steps
         step = int(bar.step[:18])
@@ -166,4 +173,16 @@ class KerasEpochs:
             time_per_step_s=bar.time_per_step_s,
             kind="progress",
             ends=ends,
+        )
+
+    def _aside(self, bar: Bar) -> Observation:
+        """Return a bar of `model.evaluate` that a callback drew inside an epoch."""
+        return Observation(
+            bar.values,
+            epoch="",
+            step=bar.step,
+            steps_per_epoch=bar.steps,
+            eta_s=bar.eta_s,
+            time_per_step_s=bar.time_per_step_s,
+            kind="aside",
         )
