@@ -42,6 +42,15 @@ def test_per_rank_files_hold_what_each_rank_said(tmp_path: Path) -> None:
         ]
 
 
+def test_srun_speaks_under_its_own_name(tmp_path: Path) -> None:
+    """The launcher's lines bear the name of the launcher that was recognised."""
+    log = tmp_path / "log"
+    log.write_bytes(b"0: a\n1: b\n0: c\nsrun: error: vm: task 1: Exited with exit code 17\n1: d\n")
+    found = clean_log(log, tmp_path / "out.txt")
+    assert "[srun] srun: error: vm: task 1" in (tmp_path / "out.txt").read_text(encoding="utf-8")
+    assert [(end.rank, end.code) for end in found.exits] == [(1, 17)]
+
+
 def test_redraws_are_written_where_asked(tmp_path: Path) -> None:
     """With `redraws` every state of a bar is a line of its own."""
     case = DATA / "k2-ompi4-np2"

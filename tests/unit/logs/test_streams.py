@@ -175,6 +175,18 @@ def test_tag_cut_by_the_end_of_the_log_is_no_text() -> None:
     assert demultiplex(b"0: a\n1: b\n0: c\n1")[StreamId(0, "output")] == b"a\nc\n"
 
 
+@pytest.mark.parametrize("length", range(0, 400, 9))
+def test_untagged_lines_are_the_launcher_s_wherever_blocks_end(length: int) -> None:
+    """What follows a line feed without a tag is not the rank's, also across block edges."""
+    rank = b"[1,0]<stdout>:start\n[1,0]<stdout>:" + b"x" * length + b"\n"
+    log = rank + b"said by a wrapper script, " * 20
+    for block in (1 << 20, 64, 61):
+        result = decode(log, block, head=16)
+        assert result.streams == {StreamId(0, "stdout"): b"start\n" + b"x" * length + b"\n"}
+        assert result.launcher_text.size == 520
+        assert result.account[0].ambiguous == 1
+
+
 def test_custom_tag_by_regular_expression() -> None:
     """A tag that nobody knows is described by the user."""
     log = b"<r0> a <r1> b <r0> c\n<r1> d\n"

@@ -43,7 +43,7 @@ class CleanLog:
         path: the file to write.
         per_rank: the folder for a file of each rank, `rank<r>.log`, without the prefixes; or None.
         redraws: write every redraw of a progress bar, not only the last state of its line.
-        speaker: what the launcher's own lines begin with.
+        speaker: what the launcher's own lines begin with; may be set until the first of them.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class CleanLog:
         self._ranks: dict[int, BinaryIO] = {}
         self._written: set[int] = set()
         self._redraws = redraws
-        self._launcher = speaker
+        self.speaker = speaker
         self._speakers: dict[StreamId, _Speaker] = {}
         self._events = 0
 
@@ -95,7 +95,7 @@ class CleanLog:
 
     def _prefix(self, stream: StreamId) -> bytes:
         if stream == LAUNCHER_STREAM:
-            return f"[{self._launcher}] ".encode()
+            return f"[{self.speaker}] ".encode()
         kind = f" {stream.name}" if stream.name in ("stderr", "stddiag") else ""
         return f"[{stream.rank}{kind}] ".encode()
 
@@ -159,9 +159,11 @@ def clean_log(
         for block in read_blocks(log):
             demultiplexer.feed(block)
             demultiplexer.take()
+            clean.speaker = demultiplexer.launcher.speaker
             clean.write(demultiplexer.take_events())
         demultiplexer.close()
         demultiplexer.take()
+        clean.speaker = demultiplexer.launcher.speaker
         clean.write(demultiplexer.take_events())
         clean.close()
     return demultiplexer

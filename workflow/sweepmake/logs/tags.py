@@ -290,9 +290,13 @@ class TagDecoder(TagJudge):
         self._fresh, self._at_break = False, text.endswith(b"\n")
 
     def _segment(self, text: bytes, *, complete: bool = True) -> None:
-        """Hand on the rest of a segment that is complete: a tag or the end follows."""
+        """Hand on a segment's text; what follows a line feed in it is the launcher's own.
+
+        Args:
+            complete: a tag or the end of the log follows, otherwise more text.
+        """
         stop = text.find(b"\n") if self._current is not None else -1
-        if stop < 0 or stop == len(text) - 1:
+        if stop < 0 or (complete and stop == len(text) - 1):
             self._hand_on(text)
             return
         assert self._current is not None
