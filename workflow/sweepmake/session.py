@@ -213,7 +213,7 @@ def lift_rate_limit(scheduler: Any) -> None:
     Args:
         scheduler: Snakemake's job scheduler.
     """
-    limit = scheduler.job_rate_limiter
+    limit = getattr(scheduler, "job_rate_limiter", None)
     if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
         scheduler.job_rate_limiter = None
 
