@@ -1,4 +1,4 @@
-"""Sweepmake: every experiment of one params.yaml, through all its stages, to one workbook."""
+"""Sweepmake: every experiment of one params.yaml, through all its stages, to its ranks' histories."""
 
 from pathlib import Path
 

@@ -107,13 +107,13 @@ class _Reader:
     def texts(self, key: str) -> tuple[str, ...]:
         """One or a list; in one text, commas separate."""
         value = self._config.get(key)
-        if value is None:
+        if value is None or value == []:
             return ()
         listed = value if isinstance(value, list) else str(value).split(",")
         if isinstance(value, dict) or any(isinstance(v, dict | list) for v in listed):
             raise self._fail(key, "a name or a list of names")
         texts = tuple(str(v).strip() for v in listed)
-        if not texts or "" in texts:
+        if "" in texts:
             raise self._fail(key, "a name or a list of names")
         return texts
 
