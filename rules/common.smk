@@ -87,6 +87,7 @@ def begin():
         )
     if workflow.local_exec:
         session.lift_rate_limit(workflow.scheduler)
+        session.import_ahead()
         if warning := or_stop(session.check_slots, PLAN, SLOTS, asked_slots()):
             session.say(f"warning: {warning}")
             workflow.register_resource("gpu", len(SLOTS.ids))

@@ -35,3 +35,12 @@ def test_a_run_imports_nothing_that_is_slow_to_import(runner: Runner) -> None:
     run = imported(runner.arguments("true"), runner)
     assert run >= OWN, "the run did not get as far as its modules"
     assert run - start <= ALLOWED
+
+
+def test_the_slots_do_not_wait_for_an_import_of_snakemake() -> None:
+    """What Snakemake imports when the first job ends is there by then, imported in a thread."""
+    program = (
+        "import sys, threading; from sweepmake import session; assert 'pandas' not in sys.modules; "
+        "session.import_ahead(); threading.enumerate()[-1].join(); assert 'pandas' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

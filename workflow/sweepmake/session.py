@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib
 import logging
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from sweepmake.plan import Plan
 
 __all__ = ["Claim", "check_slots", "environment", "forced_runs", "hide_job_events",
-           "lift_rate_limit", "outcome", "save_params", "welcome"]  # fmt: skip
+           "import_ahead", "lift_rate_limit", "outcome", "save_params", "welcome"]  # fmt: skip
 
 # Snakemake overwrites these with a rule's threads; what the user has exported shall stand
 _THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
@@ -216,6 +218,15 @@ def lift_rate_limit(scheduler: Any) -> None:
     limit = getattr(scheduler, "job_rate_limiter", None)
     if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
         scheduler.job_rate_limiter = None
+
+
+def import_ahead() -> None:
+    """Import pandas while the first runs run.
+
+    Snakemake does it when the first job ends (to look for tables among the parameters), and starts
+    nothing until it is done: the slots would stand idle for the third of a second that it takes.
+    """
+    threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
 
 
 def hide_job_events(stages: Collection[str]) -> None:
