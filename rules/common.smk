@@ -85,13 +85,14 @@ def begin():
             f"error: another workflow (process {holder}) is running this sweep: "
             f"its output folder is '{CONFIG.output}'"
         )
+    plain = True
     if workflow.local_exec:
         session.lift_rate_limit(workflow.scheduler)
         session.import_ahead()
         if warning := or_stop(session.check_slots, PLAN, SLOTS, asked_slots()):
             session.say(f"warning: {warning}")
             workflow.register_resource("gpu", len(SLOTS.ids))
-        session.hide_job_events(STAGES_BY_RULE)
+        plain = session.hide_job_events(STAGES_BY_RULE)
     elif asked_slots() is None:
         # the cluster's scheduler has the GPUs; this machine's slots mean nothing there
         workflow.register_resource("gpu", sys.maxsize)
@@ -101,7 +102,8 @@ def begin():
         names=[*settings.forcerun, *(settings.targets if settings.forcetargets else ())],
         stages=STAGES_BY_RULE,
     )
-    session.publish(session.environment(SLOTS, forced, debug=CONFIG.debug), os.environ)
+    told = session.environment(SLOTS, forced, debug=CONFIG.debug, quiet=not plain)
+    session.publish(told, os.environ)
     session.save_params(PLAN)
     to_do = sum(job.rule.name in STAGES_BY_RULE for job in workflow.dag.needrun_jobs())
     where = SLOTS.describe() if workflow.local_exec else "the cluster's"

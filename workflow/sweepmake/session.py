@@ -111,8 +111,17 @@ def check_slots(plan: Plan, slots: Slots, asked: int | None) -> str | None:
     return None
 
 
-def environment(slots: Slots, forced: Collection[str], *, debug: bool) -> dict[str, str]:
-    """Return what the stage runners of this invocation are told through the environment."""
+def environment(
+    slots: Slots, forced: Collection[str], *, debug: bool, quiet: bool = False
+) -> dict[str, str]:
+    """Return what the stage runners of this invocation are told through the environment.
+
+    Args:
+        slots: the slots that they lease from.
+        forced: what runs again although it has finished, as `forced_runs` returns it.
+        debug: whether the commands' output is shown live.
+        quiet: whether the stage runners write to their logs only.
+    """
     told = {
         "SWEEPMAKE_TIME": time.strftime("%Y%m%d.%H%M%S"),
         "SWEEPMAKE_SLOTS": ";".join(slots.ids),
@@ -122,6 +131,8 @@ def environment(slots: Slots, forced: Collection[str], *, debug: bool) -> dict[s
     }
     if debug:
         told["SWEEPMAKE_DEBUG"] = "1"
+    if quiet:
+        told["SWEEPMAKE_QUIET"] = "1"
     told.update({f"SWEEPMAKE_{n}": os.environ[n] for n in _THREADS if n in os.environ})
     return told
 
@@ -229,20 +240,24 @@ def import_ahead() -> None:
     threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
 
 
-def hide_job_events(stages: Collection[str]) -> None:
+def hide_job_events(stages: Collection[str]) -> bool:
     """Keep Snakemake's own report of every job off the terminal; the stage runner reports.
 
     Only its plain terminal handler is concerned: logger plugins and the log file get everything.
 
     Args:
         stages: the rules whose failures the stage runner reports itself.
+
+    Returns:
+        Whether there is such a handler. Where a logger plugin draws on the terminal instead, lines
+        of the stage runner would tear its progress bars.
     """
     logger = logging.getLogger("snakemake.logging")
-    if logger.isEnabledFor(logging.DEBUG):
-        return
-    for handler in logger.handlers:
-        if type(handler).__name__ == "ColorizingTextHandler":
+    plain = [h for h in logger.handlers if type(h).__name__ == "ColorizingTextHandler"]
+    if not logger.isEnabledFor(logging.DEBUG):
+        for handler in plain:
             handler.addFilter(_JobEvents(stages))
+    return bool(plain)
 
 
 class _JobEvents(logging.Filter):

@@ -45,6 +45,7 @@ class Run:
         folder: where `param`, `stat` and the logs go: the experiment's folder.
         records: the folder of the run's records and marker.
         log: the file that keeps what the stage runner itself said.
+        quiet: whether it says that to the file alone, and not on the terminal.
         suffix: "" or, where experiments share a folder, "." and the experiment's name.
         after: the markers of the stages before it, the nearest first.
         parameters: the YAML text of `param`, without `_time` and `_scripts`.
@@ -60,6 +61,7 @@ class Run:
         "number",
         "parameters",
         "pieces",
+        "quiet",
         "records",
         "stage",
         "suffix",
@@ -73,6 +75,7 @@ class Run:
         self.folder = options["folder"]
         self.records = options["records"]
         self.log = options["log"]
+        self.quiet = False
         self.suffix = options.get("suffix", "")
         self.after = [m for m in options.get("after", "").split("\n") if m]
         self.parameters = options["parameters"]
@@ -103,6 +106,7 @@ def main(arguments: list[str]) -> int:
 def execute(run: Run, environment: MutableMapping[str, str]) -> int:
     """Execute one run, or find that it has finished already; return its exit code."""
     settings = {k: environment.pop(k) for k in list(environment) if k.startswith(ENVIRONMENT)}
+    run.quiet = "SWEEPMAKE_QUIET" in settings
     _restore_threads(settings, environment)
     child = Child()
     child.watch()
@@ -383,7 +387,8 @@ def _remove(path: str) -> None:
 
 def _tell(run: Run, text: str, colour: int = 0) -> None:
     records.append_line(run.log, text + "\n")
-    _say(text, colour)
+    if not run.quiet:
+        _say(text, colour)
 
 
 def _say(text: str, colour: int = 0) -> None:
