@@ -1,8 +1,10 @@
 """Keras with verbose=2: one line per epoch, of TF 2.2, of Keras 2.7 to 2.15, and of Keras 3.
 
-13/13 - 1s - loss: 0.8709 - accuracy: 0.2186 - val_loss: 0.8622
-13/13 - 2s - loss: 0.8709 - accuracy: 0.2186 - val_loss: 0.8622 - 2s/epoch - 182ms/step
-13/13 - 0s - 25ms/step - accuracy: 0.0760 - loss: 0.8638 - val_loss: 0.8566
+    13/13 - 1s - loss: 0.8709 - accuracy: 0.2186 - val_loss: 0.8622
+    13/13 - 2s - loss: 0.8709 - accuracy: 0.2186 - val_loss: 0.8622 - 2s/epoch - 182ms/step
+    13/13 - 0s - 25ms/step - accuracy: 0.0760 - loss: 0.8638 - val_loss: 0.8566
+
+The first stands under TF 2.2, the second under Keras 2.7 to 2.15, the third under Keras 3.
 """
 
 from __future__ import annotations
