@@ -8,6 +8,10 @@ import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .readers.bulk import Epochs
 
 __all__ = ["Best", "Counts", "Tally", "direction"]
 
@@ -119,20 +123,20 @@ class Tally:
             self._compare(name, rule, Best(float(text), text, self._epoch, self._step))
         self._values.clear()
 
-    def epochs(self, numbers: list[str], names: Sequence[str], ends: list[str]) -> None:
-        """Take epochs read in bulk.
+    def epochs(self, found: Epochs, names: Sequence[str]) -> None:
+        """Take epochs read in bulk, but for the last one, whose last row may still get values.
 
         Args:
-            numbers: their numbers.
-            names: the metrics.
-            ends: their last rows: step, steps, ETA, time per step (s), values in the order of
-                `names`.
+            found: the epochs.
+            names: the metrics, in the order of their values.
         """
         self.close()
-        step, steps, _, times, *columns = zip(*[row.split(",") for row in ends], strict=True)
-        for text, often in Counter(times).items():
+        numbers = found.numbers[:-1]
+        for cells, often in Counter(found.times[:-1]).items():
+            text = cells.partition(",")[2]
             if text:
                 self._add_time(text, often)
+        columns = [texts[:-1] for texts in found.values]
         for name, texts in zip(names, columns, strict=False):
             last = next((text for text in reversed(texts) if text), None)
             if last is None:
@@ -150,9 +154,11 @@ class Tally:
             if sound:
                 value = min(sound) if rule == "min" else max(sound)
                 at = values.index(value)
-                self._compare(name, rule, Best(value, texts[at], numbers[at], step[at]))
-        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step[-1]
-        self.steps_per_epoch = self.steps_per_epoch or steps[0]
+                step = found.places[at].partition("/")[0]
+                self._compare(name, rule, Best(value, texts[at], numbers[at], step))
+        step, _, steps = found.places[-2].partition("/")
+        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step
+        self.steps_per_epoch = self.steps_per_epoch or steps
 
     def _compare(self, name: str, rule: str, new: Best) -> None:
         """Keep the better of the best so far and a new one; the earlier of equals."""
