@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import FORMAT_VERSION
 from .history import RowStream, Spool, write_history
@@ -33,8 +31,7 @@ _BLOCKS = 4
 _ORDER = ("stdout", "output", "stddiag", "stderr")
 
 
-@dataclass(frozen=True, slots=True)
-class StageLogs:
+class StageLogs(NamedTuple):
     """One stage's logs: `files` are its attempts, oldest first; an attempt's number is its place
     from 1."""
 
@@ -42,8 +39,7 @@ class StageLogs:
     files: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedLogs:
+class ParsedLogs(NamedTuple):
     """What was written, and how much of it.
 
     Args:
@@ -156,7 +152,7 @@ class _Stage:
                 counts[name] = counts.get(name, 0) + count
         most = max(sorted(counts), key=lambda name: counts[name]) if counts else None
         accounts: dict[int, Json] = {
-            rank: dataclasses.asdict(account) for rank, account in self.accounts.items()
+            rank: dict(vars(account)) for rank, account in self.accounts.items()
         }
         files = tuple(path.name for path in self.logs.files)
         return StageSummary(self.logs.stage, files, self.launcher, most, self.tallies, accounts)

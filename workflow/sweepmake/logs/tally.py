@@ -7,8 +7,9 @@ import math
 import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from .account import Record
 
 if TYPE_CHECKING:
     from .readers.bulk import Epochs
@@ -34,8 +35,7 @@ def direction(name: str) -> str | None:
     return "max" if _HIGHER.search(name) else None
 
 
-@dataclass(slots=True)
-class Best:
+class Best(NamedTuple):
     """The best value of a metric and where it stood."""
 
     value: float
@@ -44,46 +44,42 @@ class Best:
     step: str
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(Record):
     """What became of a rank's segments (the texts between redraws and line ends)."""
 
-    observations: int = 0
-    places: int = 0
-    other: int = 0
-    unparsed: int = 0
-    overlong: int = 0
-    rows: int = 0
+    def __init__(self) -> None:
+        self.observations = self.places = self.other = 0
+        self.unparsed = self.overlong = self.rows = 0
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Record):
     """The sums of one rank in one stage, over its attempts.
 
     The best of a metric is taken over the last value of each epoch (a running mean inside an epoch
     is not a result); where the log has no epochs, over every row.
     """
 
-    last: dict[str, str] = field(default_factory=dict)
-    best: dict[str, Best] = field(default_factory=dict)
-    counts: Counts = field(default_factory=Counts)
-    readers: dict[str, int] = field(default_factory=dict)
-    total_epochs: int | None = None
-    steps_per_epoch: str = ""
-    last_epoch: str = ""
-    last_step: str = ""
-    restarts: int = 0
-    early_stop_epoch: int | None = None
-    total_training_time_s: float | None = None
-    trouble: bool = False
-    failed: bool = False
-    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
-    _time_ns: int = 0
-    _time_count: int = 0
-    _epoch: str = ""
-    _step: str = ""
-    _values: dict[str, str] = field(default_factory=dict)
-    _time: str = ""
+    def __init__(self) -> None:
+        self.last: dict[str, str] = {}
+        self.best: dict[str, Best] = {}
+        self.counts = Counts()
+        self.readers: dict[str, int] = {}
+        self.total_epochs: int | None = None
+        self.steps_per_epoch = ""
+        self.last_epoch = ""
+        self.last_step = ""
+        self.restarts = 0
+        self.early_stop_epoch: int | None = None
+        self.total_training_time_s: float | None = None
+        self.trouble = False
+        self.failed = False
+        self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._time_ns = 0
+        self._time_count = 0
+        self._epoch = ""
+        self._step = ""
+        self._values: dict[str, str] = {}
+        self._time = ""
 
     @property
     def time_per_step_s(self) -> float | None:
