@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
-__all__ = ["LAUNCHER_RANK", "Account", "Exit", "LauncherText", "exit_reports"]
+__all__ = ["LAUNCHER_RANK", "Account", "Exit", "LauncherText", "Record", "exit_reports"]
 
 LAUNCHER_RANK = -1
 
 
-@dataclass(slots=True)
-class Account:
+class Record:
+    """What counts something: equal where all its numbers are.
+
+    Not a dataclass: to import those, and to make each, takes a good part of reading a small log.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({fields})"
+
+
+class Account(Record):
     """How much of one rank's output arrived, and in which state.
 
-    Args:
+    Attributes:
         bytes: bytes of the rank's own text, without tags.
         lines: line feeds in it.
         joined: fragments of lines that were put together again.
@@ -26,19 +39,14 @@ class Account:
         heard_time: the launcher's timestamp of it, where the tags have one.
     """
 
-    bytes: int = 0
-    lines: int = 0
-    joined: int = 0
-    ambiguous: int = 0
-    lost: int = 0
-    unparsed: int = 0
-    tag_bytes: int = 0
-    heard_at: int = -1
-    heard_time: str | None = None
+    def __init__(self) -> None:
+        self.bytes = self.lines = self.joined = self.ambiguous = self.lost = 0
+        self.unparsed = self.tag_bytes = 0
+        self.heard_at = -1
+        self.heard_time: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     """How the launcher says that a rank ended.
 
     Args:
@@ -54,19 +62,18 @@ class Exit:
     text: str
 
 
-@dataclass(slots=True)
-class LauncherText:
+class LauncherText(Record):
     """What the launcher and the system wrote themselves, kept apart from every rank.
 
-    Args:
+    Attributes:
         size: bytes of it.
         lines: line feeds in it.
         text: its first 256 KiB.
     """
 
-    size: int = 0
-    lines: int = 0
-    text: bytearray = field(default_factory=bytearray)
+    def __init__(self) -> None:
+        self.size = self.lines = 0
+        self.text = bytearray()
 
     def add(self, text: bytes) -> None:
         """Count the text and keep it while there is room."""
@@ -113,6 +120,17 @@ _TORCHRUN = (
 # Horovod: Process name: [1]\nExit code:    17
 _HOROVOD = r"Process name: \[?(?P<rank>\d{1,9})\]?\s+Exit code: {1,8}(?P<code>\d{1,9})"
 
+# what stands in every report of the kind: most logs have none, and expressions cost to compile
+_REPORTS = (
+    ("Process name: [", _OPEN_MPI),
+    ("process rank ", _OPEN_MPI_SIGNAL),
+    ("MPI_ABORT was invoked", _MPI_ABORT),
+    ("application called MPI_Abort", _MPICH_ABORT),
+    (" RUNNING AT ", _HYDRA),
+    ("srun: error: ", _SRUN),
+    ("failed (exitcode: ", _TORCHRUN),
+    ("Process name: ", _HOROVOD),
+)
 _SIGNALS = {
     "Killed": 9,
     "Terminated": 15,
@@ -133,10 +151,8 @@ def exit_reports(text: bytes) -> list[Exit]:
     """
     words = text.decode("utf-8", "replace")
     found: list[tuple[int, Exit]] = []
-    for pattern in (
-        _OPEN_MPI, _OPEN_MPI_SIGNAL, _MPI_ABORT, _MPICH_ABORT, _HYDRA, _SRUN, _TORCHRUN, _HOROVOD,
-    ):  # fmt: skip
-        for match in re.finditer(pattern, words):
+    for always, pattern in _REPORTS:
+        for match in re.finditer(pattern, words) if always in words else ():
             found.extend((match.start(), end) for end in _ends(match))
     found.sort(key=lambda pair: pair[0])
     return list(dict.fromkeys(end for _, end in found))

@@ -167,8 +167,7 @@ class RowStream:
         self.flush_pending()
         self._end_epoch()
         self._last_line = ("", "")
-        late = zip(found.numbers[-EPOCH_ENDS:-1], found.ends[-EPOCH_ENDS:-1], strict=True)
-        self.epoch_ends.extend(f"{number},{row}" for number, row in late)
+        self.epoch_ends.extend(found.ends)
         self.write(found.lines, found.rows)
         self.epoch = found.numbers[-1]
         self.pending = Row(self.epoch, last)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import InputError, suggestion
 
@@ -32,8 +32,7 @@ _LINE_START = 400
 _HOST = rb"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 
 
-@dataclass(frozen=True, slots=True)
-class Launcher:
+class Launcher(NamedTuple):
     """One way in which a launcher tags the output of its ranks.
 
     Args:
@@ -216,9 +215,12 @@ def recognise(head: bytes, forms: Iterable[Launcher] = LAUNCHERS) -> Launcher | 
     best: Launcher | None = None
     best_score = 0.0
     named = b">:" in head  # only then there can be tags with the name of a stream
+    spaced = b">: " in head
     dated = re.search(_CTIME, head) is not None
     for form in forms:
         if (not named and _STREAM in form.tag) or (not dated and form.time):
+            continue
+        if not spaced and form.tag.endswith(b">: "):
             continue
         if not form.tagged or (form.weak and best_score >= 0.5):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from ..errors import InputError, suggestion
 from .launchers import launcher_named
@@ -13,8 +13,7 @@ from .readers import READERS
 __all__ = ["LogOptions"]
 
 
-@dataclass(frozen=True, slots=True)
-class LogOptions:
+class LogOptions(NamedTuple):
     """What the user may say about logs.
 
     Args:
@@ -45,7 +44,7 @@ class LogOptions:
             return cls()
         if not isinstance(config, Mapping):
             raise InputError(f"logs: must be a mapping, not {config!r}", hint="logs: {clean: true}")
-        known = [field.name for field in fields(cls)]
+        known = list(cls._fields)
         for key in config:
             if key not in known:
                 raise InputError(f"logs: has no key {key!r}", hint=suggestion(key, known))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import compress, count, pairwise
+from itertools import compress, count, pairwise, repeat
 
 from .history import RowStream
 from .readers import Observation, Reader
@@ -17,10 +17,10 @@ from .readers.bulk import (
     Columns,
     Epochs,
     Layout,
+    finished,
     layout_for,
     rows_text,
     whole_epochs,
-    with_epoch,
 )
 from .readers.keras import Bar, KerasEpochs
 
@@ -189,7 +189,7 @@ class StreamReader:
         )
         first = names[: len(names) - len(late)]
         layout = self._layout
-        if not first or names != first + late:
+        if not first or names != first + late or any(": " in name for name in names):
             return
         if layout is not None and (layout.reader, layout.names) == (reader.name, first):
             if not late or layout.late == late:
@@ -245,8 +245,7 @@ class StreamReader:
         self.rows.add_epochs(
             found, Observation(last.values, None, last.step, last.steps, "0", last.time_per_step_s)
         )
-        if len(found.ends) > 1:
-            self._tally.epochs(found.numbers[:-1], layout.columns, found.ends[:-1])
+        self._tally.epochs(found, layout.columns)
 
     def _run(self, columns: Columns, begin: int, end: int, layout: Layout) -> None:
         """Take consecutive bars between two headers."""
@@ -261,8 +260,8 @@ class StreamReader:
         rows.add(epochs.place(layout.bar(columns, begin)))
         rows.flush_pending()
         middle = [column[begin + 1 : end - 2] for column in columns]
-        lines = rows_text(middle, layout, len(rows.columns))
-        rows.write(with_epoch(rows.epoch, lines).replace("/", ",") + "\n", len(lines))
+        lines = rows_text(repeat(rows.epoch), middle, layout, middle[0])
+        rows.write(finished(lines, layout, len(rows.columns)), len(lines))
         last = layout.bar(columns, end - 3)
         self._tally.row(rows.epoch, last.step, last.steps, last.time_per_step_s or "", last.values)
         epochs.passed(len(lines), last.step)

@@ -20,17 +20,25 @@ __all__ = ["LIMIT", "result_rows"]
 LIMIT = 20_000
 
 
+class _Numbers(dict[str, Json]):
+    """Texts as JSON numbers, each converted once: most of a log's values come again."""
+
+    def __missing__(self, text: str) -> Json:
+        found = self[text] = number(text)
+        return found
+
+
 def result_rows(streams: Sequence[tuple[int, RowStream]]) -> dict[str, Json]:
     """Return `results`, `results_columns` and `results_rows` of one stage's (rank, rows)."""
     columns = list(dict.fromkeys(name for _, stream in streams for name in stream.columns))
     order = [columns[at] for at in column_order(columns)]
     everything = sum(stream.rows for _, stream in streams) <= LIMIT
     results: dict[str, list[Json]] = {}
+    numbers = _Numbers()
     for rank, stream in streams:
         rows = results.setdefault(f"jobrank_{rank}", [])
-        places = [stream.columns.index(name) if name in stream.columns else -1 for name in order]
         lines = _all_lines(stream) if everything else stream.epoch_ends
-        rows.extend(_row(rank, line.split(","), places) for line in lines)
+        rows.extend(_rows(rank, lines, stream.columns, order, numbers))
     return {
         "results": {key: results[key] for key in results},
         "results_columns": list(order),
@@ -43,13 +51,19 @@ def _all_lines(stream: RowStream) -> Iterable[str]:
         yield from data.decode("utf-8", "replace").splitlines()
 
 
-def _row(rank: int, cells: list[str], places: list[int]) -> Json:
-    epoch, step, steps, eta, time = cells[:5]
-    last = step and step == steps
-    seconds = (time or eta) if last else (eta or time)
-    metrics = cells[5:]
-    row: list[Json] = [rank, *(number(cell) for cell in (epoch, step, steps, seconds))]
-    row += [number(metrics[at]) if 0 <= at < len(metrics) else None for at in places]
-    while len(row) > 5 and row[-1] is None:
-        row.pop()
-    return row
+def _rows(
+    rank: int, lines: Iterable[str], columns: list[str], order: list[str], numbers: _Numbers
+) -> Iterable[Json]:
+    """Yield the rows of one stream; `columns` are its own, `order` those of the result."""
+    width = 5 + len(columns)
+    places = [5 + columns.index(name) if name in columns else width for name in order]
+    for line in lines:
+        cells = line.split(",")
+        cells += [""] * (width + 1 - len(cells))  # the last stands for the columns of others
+        epoch, step, steps, eta, time = cells[:5]
+        seconds = (time or eta) if step and step == steps else (eta or time)
+        shown = [epoch, step, steps, seconds, *[cells[at] for at in places]]
+        row: list[Json] = [rank, *map(numbers.__getitem__, shown)]
+        while len(row) > 5 and row[-1] is None:
+            row.pop()
+        yield row

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .tally import Tally, direction
 
@@ -22,8 +22,7 @@ _VALIDATION = re.compile(r"^(?:val|valid|validation|eval|dev)[_/ .-](.+)$", re.I
 _ACCURACY = {"accuracy": "acc", "acc@1": "acc", "acc_1": "acc"}
 
 
-@dataclass(frozen=True, slots=True)
-class StageSummary:
+class StageSummary(NamedTuple):
     """What was found in one stage's logs.
 
     Args:

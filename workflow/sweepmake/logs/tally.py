@@ -7,7 +7,12 @@ import math
 import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from .account import Record
+
+if TYPE_CHECKING:
+    from .readers.bulk import Epochs
 
 __all__ = ["Best", "Counts", "Tally", "direction"]
 
@@ -30,8 +35,7 @@ def direction(name: str) -> str | None:
     return "max" if _HIGHER.search(name) else None
 
 
-@dataclass(slots=True)
-class Best:
+class Best(NamedTuple):
     """The best value of a metric and where it stood."""
 
     value: float
@@ -40,46 +44,42 @@ class Best:
     step: str
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(Record):
     """What became of a rank's segments (the texts between redraws and line ends)."""
 
-    observations: int = 0
-    places: int = 0
-    other: int = 0
-    unparsed: int = 0
-    overlong: int = 0
-    rows: int = 0
+    def __init__(self) -> None:
+        self.observations = self.places = self.other = 0
+        self.unparsed = self.overlong = self.rows = 0
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Record):
     """The sums of one rank in one stage, over its attempts.
 
     The best of a metric is taken over the last value of each epoch (a running mean inside an epoch
     is not a result); where the log has no epochs, over every row.
     """
 
-    last: dict[str, str] = field(default_factory=dict)
-    best: dict[str, Best] = field(default_factory=dict)
-    counts: Counts = field(default_factory=Counts)
-    readers: dict[str, int] = field(default_factory=dict)
-    total_epochs: int | None = None
-    steps_per_epoch: str = ""
-    last_epoch: str = ""
-    last_step: str = ""
-    restarts: int = 0
-    early_stop_epoch: int | None = None
-    total_training_time_s: float | None = None
-    trouble: bool = False
-    failed: bool = False
-    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_LINES))
-    _time_ns: int = 0
-    _time_count: int = 0
-    _epoch: str = ""
-    _step: str = ""
-    _values: dict[str, str] = field(default_factory=dict)
-    _time: str = ""
+    def __init__(self) -> None:
+        self.last: dict[str, str] = {}
+        self.best: dict[str, Best] = {}
+        self.counts = Counts()
+        self.readers: dict[str, int] = {}
+        self.total_epochs: int | None = None
+        self.steps_per_epoch = ""
+        self.last_epoch = ""
+        self.last_step = ""
+        self.restarts = 0
+        self.early_stop_epoch: int | None = None
+        self.total_training_time_s: float | None = None
+        self.trouble = False
+        self.failed = False
+        self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._time_ns = 0
+        self._time_count = 0
+        self._epoch = ""
+        self._step = ""
+        self._values: dict[str, str] = {}
+        self._time = ""
 
     @property
     def time_per_step_s(self) -> float | None:
@@ -119,20 +119,20 @@ class Tally:
             self._compare(name, rule, Best(float(text), text, self._epoch, self._step))
         self._values.clear()
 
-    def epochs(self, numbers: list[str], names: Sequence[str], ends: list[str]) -> None:
-        """Take epochs read in bulk.
+    def epochs(self, found: Epochs, names: Sequence[str]) -> None:
+        """Take epochs read in bulk, but for the last one, whose last row may still get values.
 
         Args:
-            numbers: their numbers.
-            names: the metrics.
-            ends: their last rows: step, steps, ETA, time per step (s), values in the order of
-                `names`.
+            found: the epochs.
+            names: the metrics, in the order of their values.
         """
         self.close()
-        step, steps, _, times, *columns = zip(*[row.split(",") for row in ends], strict=True)
-        for text, often in Counter(times).items():
+        numbers = found.numbers[:-1]
+        for cells, often in Counter(found.times[:-1]).items():
+            text = cells.partition(",")[2]
             if text:
                 self._add_time(text, often)
+        columns = [texts[:-1] for texts in found.values]
         for name, texts in zip(names, columns, strict=False):
             last = next((text for text in reversed(texts) if text), None)
             if last is None:
@@ -150,9 +150,11 @@ class Tally:
             if sound:
                 value = min(sound) if rule == "min" else max(sound)
                 at = values.index(value)
-                self._compare(name, rule, Best(value, texts[at], numbers[at], step[at]))
-        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step[-1]
-        self.steps_per_epoch = self.steps_per_epoch or steps[0]
+                step = found.places[at].partition("/")[0]
+                self._compare(name, rule, Best(value, texts[at], numbers[at], step))
+        step, _, steps = found.places[-2].partition("/")
+        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step
+        self.steps_per_epoch = self.steps_per_epoch or steps
 
     def _compare(self, name: str, rule: str, new: Best) -> None:
         """Keep the better of the best so far and a new one; the earlier of equals."""

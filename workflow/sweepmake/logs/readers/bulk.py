@@ -10,30 +10,44 @@ compare both ways.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import compress, count
-from operator import add, ge, lt
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain, compress, count, islice, repeat
+from operator import eq, ge, itemgetter, lt, sub
 from typing import NamedTuple
 
-from .base import is_number, seconds, unit_seconds
+from .base import seconds, unit_seconds
 from .keras import Bar
 
-__all__ = ["EPOCH_ENDS", "Columns", "Epochs", "Layout", "layout_for", "rows_text", "whole_epochs"]
+__all__ = [
+    "EPOCH_ENDS",
+    "Columns",
+    "Epochs",
+    "Layout",
+    "finished",
+    "layout_for",
+    "rows_text",
+    "whole_epochs",
+]
 
 EPOCH_ENDS = 100  # so many last rows of epochs are kept for the summary
 
-# One column per cell, one entry per segment: step/steps, times, value, …, rest of the bar,
-# epoch/epochs, other text. Of the first, the last two and the values only one kind is there; the
-# others are None.
+# One column per cell, one entry per segment: step/steps, times, values, late values, epoch/epochs,
+# other text. Of the first, the last two and the values only one kind is there; the others are None.
+# Values are one text ("0.8622 - accuracy: 0.9199"): each string that is made costs more than the
+# search for its end.
 Columns = Sequence[Sequence[str]]
 
 # A match ends with the separators behind it, so that matches lie side by side and nothing is passed
 # over.
-_SEPARATOR = r"\x08*[\r\n\x08]+"
+_SEPARATOR = r"(?:\x08++[\r\n]?+|[\r\n])[\r\n\x08]*+"
 _HEADER = r"Epoch ([0-9]++/[0-9]++) *+"
 _TEXT = r"([^\r\n\x08]++)"
 _REST = r"([^\r\n\x08]*+)"
-_VALUE = r"([-+0-9.enaif]++)"  # wider than a number: `find` looks at what it caught
+# any number; what Keras prints, %.4f or %.4e, comes first
+_VALUE = (
+    r"(?:[0-9]++\.[0-9]{4}(?![0-9])(?:e[-+][0-9]++)?+|nan|inf"
+    r"|[-+]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:e[-+]?+[0-9]++)?+)"
+)
 _PLACE = r" *+([0-9]++/[0-9]++)"
 _KERAS2 = rf"{_PLACE} \[[=>.]*+\] - ([^-\r\n\x08]++)-"
 # ━ is three bytes in UTF-8; blocks are decoded as Latin-1
@@ -47,7 +61,10 @@ _KERAS3_TIMES = re.compile(
 # Keras prints %.4f or %.4e
 _NUMBER = re.compile(r"-?\d+\.\d{4}(?:e[+-]\d+)?|nan|inf", re.ASCII)
 _BOUND = 100_000
-_WRONG = "?"
+
+
+class _UnlikeError(Exception):
+    """A text looks like one of these bars and is not."""
 
 
 class _Steps(dict[str | None, int]):
@@ -83,7 +100,10 @@ class _Times(dict[str | None, str]):
             self.clear()
         match = self._pattern.fullmatch(text or "")
         if match is None:
-            return "" if text is None else _WRONG
+            if text is not None:
+                raise _UnlikeError(text)
+            self[None] = ""
+            return ""
         left, per_step = match.groups()
         eta = (seconds(left) or "") if left else "0"  # no ETA: the final bar, nothing is left
         found = self[text] = f"{eta},{(unit_seconds(per_step) or '') if per_step else ''}"
@@ -91,11 +111,11 @@ class _Times(dict[str | None, str]):
 
 
 class _Late(dict[str | None, str]):
-    """ " - val_loss: 0.8622 - val_dsc: 0.1378" -> ",0.8622,0.1378", nothing -> ",,"; bounded."""
+    """ " - val_loss: 0.8622 - val_dsc: 0.1378" -> "0.8622,0.1378", nothing -> ","; bounded."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
-        self._none = "," * len(names)
+        self._none = "," * (len(names) - 1)
         fields = "".join(f" - {re.escape(name)}: ({_NUMBER.pattern})" for name in names)
         self._pattern = re.compile(fields + " *", re.ASCII)
 
@@ -105,7 +125,9 @@ class _Late(dict[str | None, str]):
         found = self._none
         if text is not None and text.strip(" "):
             match = self._pattern.fullmatch(text)
-            found = _WRONG if match is None else ",".join(("", *match.groups()))
+            if match is None:
+                raise _UnlikeError(text)
+            found = ",".join(match.groups())
         self[text] = found
         return found
 
@@ -137,18 +159,18 @@ class Layout(NamedTuple):
         return self.names + self.late
 
     def find(self, region: str) -> Columns | None:
-        """Return the cells of every segment by column; times and rest already as cells of a row.
+        """Return the cells of every segment by column; times and late values as cells of a row.
 
         None where a text looks like one of these bars and is not.
         """
         flat = self.pattern.split(region.lstrip("\r\n\x08") + "\n")
-        each = len(self.names) + 6  # the groups and the nothing between two matches
-        columns: list[Sequence[str]] = [flat[at::each] for at in range(1, each)]
-        columns[1] = list(map(_TIMES[self.reader].__getitem__, columns[1]))
-        columns[-3] = list(map(self.rest.__getitem__, columns[-3]))
-        if _WRONG in columns[1] or _WRONG in columns[-3]:
+        columns: list[Sequence[str]] = [flat[at::7] for at in range(1, 7)]
+        try:
+            columns[1] = list(map(_TIMES[self.reader].__getitem__, columns[1]))
+            columns[3] = list(map(self.rest.__getitem__, columns[3]))
+        except _UnlikeError:
             return None
-        return columns if all(map(_are_numbers, columns[2:-3])) else None
+        return columns
 
     def bar(self, columns: Columns, at: int) -> Bar:
         """Return one segment's cells as the reader's own record."""
@@ -156,21 +178,13 @@ class Layout(NamedTuple):
         eta, _, per_step = columns[1][at].partition(",")
         full = step == steps
         final = full if self.reader == "keras3" else bool(per_step)
-        values = {name: column[at] for name, column in zip(self.names, columns[2:-3], strict=True)}
-        late = columns[-3][at].split(",")[1:]
-        values |= {name: text for name, text in zip(self.late, late, strict=True) if text}
+        texts = [field.rpartition(" ")[2] for field in columns[2][at].split(" - ")]
+        values = dict(zip(self.names, texts, strict=True))
+        if self.late:
+            late = columns[3][at].split(",")
+            values |= {name: text for name, text in zip(self.late, late, strict=True) if text}
         left = None if final and self.reader == "keras2" else "0" if final else eta
         return Bar(step, steps, left, per_step or None, final, values)
-
-
-def _are_numbers(texts: Sequence[str]) -> bool:
-    """Return whether all texts (empty ones aside) are numbers."""
-    joined = "\n".join(filter(None, texts)).encode()
-    # the common case at little cost: without their digits, decimals are points
-    points = joined.translate(None, b"0123456789")
-    if points == b".\n" * (len(points) // 2) + b"." and b"\n.\n" not in b"\n%b\n" % joined:
-        return True
-    return all(is_number(text) for text in set(texts) if text)
 
 
 class Epochs(NamedTuple):
@@ -182,7 +196,10 @@ class Epochs(NamedTuple):
         bars: how many bars were read.
         numbers: each epoch's number, as printed.
         total: of how many.
-        ends: each epoch's last row: step, steps, ETA, time per step (s), values.
+        ends: the latest epochs' last rows, but for the last epoch's.
+        places: each epoch's last step/steps.
+        times: ETA and time per step (s) of that row.
+        values: its values, by metric.
     """
 
     lines: str
@@ -191,33 +208,48 @@ class Epochs(NamedTuple):
     numbers: list[str]
     total: str
     ends: list[str]
+    places: Sequence[str]
+    times: Sequence[str]
+    values: list[list[str]]
 
 
-def rows_text(columns: Columns, layout: Layout, known: int) -> list[str]:
-    """Return bars as rows without their epoch (step and steps still as "7/13").
+def rows_text(
+    epochs: Iterable[str], columns: Columns, layout: Layout, kept: Sequence[object]
+) -> list[str]:
+    """Return bars as rows that `finished` makes lines of.
 
     Args:
-        columns: the cells by column, as `find` gives them; what is no bar is left out.
-        layout: their layout; its metrics are the first columns of the rows.
-        known: how many metric columns the rows have.
+        epochs: the epoch of each segment.
+        columns: the cells by column, as `find` gives them.
+        layout: their layout.
+        kept: true where a segment is a row.
     """
-    place, times, *values = columns[:-3]
+    place, times, values, late = columns[:4]
     if layout.reader == "keras3":  # the full bar shows the time taken
         full = map(_FULL.__getitem__, place)
         pairs = zip(times, full, strict=True)
         times = ["0," + text.partition(",")[2] if ended else text for text, ended in pairs]
-    rows = map(",".join, compress(zip(place, times, *values, strict=True), place))
-    more = "," * (known - len(layout.columns))
-    if not layout.late and not more:
-        return list(rows)
-    rest = [late + more for late in columns[-3]] if more else columns[-3]
-    return list(map(add, rows, compress(rest, place)))
+    cells = [epochs, place, times, values, late] if layout.late else [epochs, place, times, values]
+    return list(map(",".join, compress(zip(*cells, strict=False), kept)))
 
 
-def with_epoch(epoch: str, rows: Sequence[str]) -> str:
-    """Return rows as lines of the history, each with its epoch, without the last line end."""
-    prefix = epoch + ","
-    return prefix + ("\n" + prefix).join(rows)
+def finished(rows: Sequence[str], layout: Layout, known: int) -> str:
+    """Return rows as lines of the history.
+
+    Args:
+        rows: as `rows_text` gives them.
+        layout: the layout of the bars; its metrics are the first columns of the rows.
+        known: how many metric columns the rows have.
+    """
+    end = "," * (known - len(layout.columns)) + "\n"
+    return _cells(end.join(rows) + end, layout).replace("/", ",") if rows else ""
+
+
+def _cells(text: str, layout: Layout) -> str:
+    """Return values as cells: "0.8622 - accuracy: 0.9199" -> "0.8622,0.9199"."""
+    for name in layout.names[1:]:
+        text = text.replace(f" - {name}: ", ",")
+    return text
 
 
 def whole_epochs(columns: Columns, heads: list[int], layout: Layout, known: int) -> Epochs | None:
@@ -225,72 +257,82 @@ def whole_epochs(columns: Columns, heads: list[int], layout: Layout, known: int)
 
     Args:
         columns: the cells by column.
-        heads: where the headers are; the last one is not part of it.
+        heads: where the headers are, three at least; the last one is not part of it.
         layout: their layout.
         known: how many metric columns the rows have.
     """
     begin, end = heads[0], heads[-1]
-    part = [column[begin:end] for column in columns]
-    doubled = _doubled(part, layout, len(heads) - 1)
-    if doubled is None:
+    part = [column[begin:end] for column in columns[:4]]
+    marks = "/".join(itemgetter(*heads[:-1])(columns[4])).split("/")
+    numbers, totals = marks[::2], marks[1::2]
+    if len(set(totals)) != 1 or max(map(len, numbers)) > 18:
         return None
-    numbers, totals = zip(*[columns[-2][at].split("/") for at in heads[:-1]], strict=True)
-    as_int = [int(number[:18]) for number in numbers]
-    if len(set(totals)) != 1 or not all(map(lt, as_int, as_int[1:])):
+    as_int = list(map(int, numbers))
+    if not all(map(lt, as_int, as_int[1:])):
+        return None
+    stops = [head - begin - 1 for head in heads[1:]]
+    doubled = _doubled(part, layout, stops)
+    if doubled is None:
         return None
     if len({place.partition("/")[2] for place in set(part[0]) if place}) != 1:
         return None  # another bar, drawn inside an epoch
-    rows = rows_text(part, layout, known)
-    bars = len(rows)
-    lines, ends = [], []
-    start = 0
-    # a header is no row: the rows of the n-th epoch lie n places before its bars
-    for at, (number, head) in enumerate(zip(numbers, heads[1:], strict=True), 1):
-        stop = head - begin - at
-        mine = rows[start:stop]
-        if stop - 1 in doubled:
-            del mine[-2]
-            bars -= 1
-        ends.append(mine[-1])
-        start = stop
-        lines.append(with_epoch(number, mine))
-    lines[-1] = lines[-1][: lines[-1].rfind("\n") + 1]  # the last row may still get values
-    text = "\n".join(lines).replace("/", ",")
-    ends = [row.replace("/", ",", 1) for row in ends]
-    return Epochs(text, bars - 1, len(rows), list(numbers), totals[0], ends)
+    kept = list(part[0])
+    for stop in compress(stops, doubled):
+        kept[stop - 1] = ""
+    lengths = map(sub, heads[1:], heads)
+    rows = rows_text(chain.from_iterable(map(repeat, numbers, lengths)), part, layout, kept)
+    # neither headers nor the first of a doubled bar are rows
+    last = map(sub, map(sub, stops, accumulate(doubled)), count(1))
+    ends = list(map(rows.__getitem__, islice(last, max(0, len(stops) - EPOCH_ENDS), None)))
+    rows.pop()  # it may still get values
+    ends.pop()
+    at_stops = itemgetter(*stops)
+    places, times, values, late = map(at_stops, part)
+    each = len(layout.names)
+    flat = _cells(" - ".join(values), layout).replace(" - ", ",").split(",")
+    by_metric = [flat[at::each] for at in range(each)]
+    if layout.late:
+        flat = ",".join(late).split(",")
+        by_metric += [flat[at :: len(layout.late)] for at in range(len(layout.late))]
+    return Epochs(
+        finished(rows, layout, known), len(rows), len(part[0]) - len(stops), numbers, totals[0],
+        finished(ends, layout, known).splitlines(), places, times, by_metric,
+    )  # fmt: skip
 
 
-def _doubled(part: Columns, layout: Layout, epochs: int) -> set[int] | None:
-    """Return the bars (counted without headers) that repeat their step at the end of an epoch.
+def _doubled(part: Columns, layout: Layout, stops: list[int]) -> list[bool] | None:
+    """Return for each epoch whether the bar before its last one is of the same step.
 
     None unless each epoch rises to a final bar at its end.
+
+    Args:
+        part: the cells by column, from the first header on.
+        layout: their layout.
+        stops: where the epochs' last bars are.
     """
-    numbers = list(map(_STEPS.__getitem__, part[0]))
-    three = layout.reader == "keras3"
-    if three:
-        final = list(map(_FULL.__getitem__, part[0]))
-    else:  # only the final bar of Keras 2 has a time per step
-        final = [times[-1:] not in "," for times in part[1]]
-    passed, doubled = 1, set()
-    for at in compress(count(), map(ge, numbers, numbers[1:])):
-        if not numbers[at + 1]:
-            if not (numbers[at] and final[at] and part[-2][at + 1]):
-                return None
-            passed += 1
-        elif numbers[at] == numbers[at + 1] and final[at + 1] and at + 1 - passed not in doubled:
-            doubled.add(at + 1 - passed)
-        else:
-            return None
-    if passed != epochs or not (final[-1] and numbers[-1]):
+    at_stops = itemgetter(*stops)
+    steps = list(map(_STEPS.__getitem__, part[0]))
+    last = at_stops(steps)
+    doubled = list(map(eq, [steps[stop - 1] for stop in stops], last))
+    # behind each epoch but the last a header follows, which counts as step 0
+    falls = len(stops) - 1 + sum(doubled)
+    if not all(last) or sum(map(ge, steps, islice(steps, 1, None))) != falls:
         return None
-    # Keras 3: both of a doubled bar are full
-    finals = epochs + (len(doubled) if three else 0)
-    return doubled if sum(final) == finals else None
+    if layout.reader == "keras3":  # both of a doubled bar are full
+        seen = part[0]
+        final = {place for place in set(seen) if _FULL[place]}.__contains__
+        finals = len(stops) + sum(doubled)
+    else:  # only the final bar of Keras 2 has a time per step
+        seen = part[1]
+        final = {times for times in set(seen) if times[-1:] not in ","}.__contains__
+        finals = len(stops)
+    return doubled if sum(map(final, seen)) == finals and all(map(final, at_stops(seen))) else None
 
 
 def layout_for(reader: str, names: Sequence[str], late: Sequence[str]) -> Layout:
     """Return the layout of bars with these metrics; the `late` ones are optional, all or none."""
-    fields = " -".join(f" {re.escape(name)}: {_VALUE}" for name in names)
-    bar = (_KERAS2 if reader == "keras2" else _KERAS3) + fields + _REST
+    fields = " - ".join(f"{re.escape(name)}: {_VALUE}" for name in names[1:])
+    values = f" {re.escape(names[0])}: ({_VALUE}{fields and ' - '}{fields})"
+    bar = (_KERAS2 if reader == "keras2" else _KERAS3) + values + _REST
     pattern = re.compile(f"(?:{bar}|{_HEADER}|{_TEXT}){_SEPARATOR}")
     return Layout(reader, tuple(names), tuple(late), pattern, _Late(late))
