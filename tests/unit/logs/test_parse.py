@@ -19,7 +19,7 @@ from test_readers import Read
 from truth import read_history
 
 from sweepmake.errors import InputError
-from sweepmake.logs.__main__ import _any, _plain, main
+from sweepmake.logs.__main__ import main
 from sweepmake.logs.parse import FORMAT_VERSION, LogOptions, StageLogs, parse_logs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -261,28 +261,6 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "none" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("line", "plain"),
-    [
-        ("a.txt b.txt --output o", True),
-        ("--output o --stage s --pattern x --pattern y --clean a.txt", True),
-        ("--per-rank a.txt --excel --output o --output p --launcher l --reader r", True),
-        ("a.txt --output=o", False),
-        ("a.txt --out o", False),
-        ("--clean -- a.txt --output", False),
-        ("a.txt --output", False),
-        ("a.txt --output o b.txt", False),
-        ("a.txt", False),
-        ("--help", False),
-        ("--output o --wrong x a.txt", False),
-    ],
-)
-def test_plain_command_lines_need_no_argparse(line: str, plain: bool) -> None:
-    """What is read without argparse is read as argparse would; all else is left to it."""
-    given = _plain(line.split())
-    assert given == (_any(line.split()) if plain else None)
-
-
 def test_cleaned_logs(tmp_path: Path) -> None:
     """`clean` and `per_rank` write what a person can read, one file per attempt and rank."""
     log = DATA / "k2-ompi4-np2" / "log.txt"
@@ -309,12 +287,11 @@ def test_excel(tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    """Reading logs loads no pandas or the like, nor what costs as much as a small log."""
+    """Reading logs loads no pandas, numpy, matplotlib, openpyxl or snakemake."""
     code = (
         "import sys; from sweepmake.logs.__main__ import main; "
         f"main([{str(LOGS[0])!r}, '--output', sys.argv[1]]); "
-        "print([m for m in ('pandas', 'numpy', 'matplotlib', 'openpyxl', 'snakemake', 'yaml', "
-        "'argparse', 'dataclasses', 'inspect') "
+        "print([m for m in ('pandas', 'numpy', 'matplotlib', 'openpyxl', 'snakemake', 'yaml') "
         "if m in sys.modules])"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
