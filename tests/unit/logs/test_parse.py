@@ -291,7 +291,8 @@ def test_nothing_heavy_is_imported() -> None:
     code = (
         "import sys; from sweepmake.logs.__main__ import main; "
         f"main([{str(LOGS[0])!r}, '--output', sys.argv[1]]); "
-        "print([m for m in ('pandas', 'numpy', 'matplotlib', 'openpyxl', 'snakemake', 'yaml') "
+        "print([m for m in ('pandas', 'numpy', 'matplotlib', 'openpyxl', 'snakemake', 'yaml', "
+        "'dataclasses', 'inspect') "
         "if m in sys.modules])"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from launcher_models import DATA
 
@@ -63,6 +63,7 @@ def test_invalid_bytes_and_nul_are_counted() -> None:
     ).map(b"".join),
     size=st.integers(1, 9),
 )
+@example(stream=b"\x1b[\nab", size=1)  # a line feed after a cut code is not the end of the text
 def test_block_edges_do_not_matter(stream: bytes, size: int) -> None:
     """Codes and characters that a block edge cuts are put together again."""
     terminal = Terminal()
