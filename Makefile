@@ -28,8 +28,7 @@ demo: $(VENV)/installed-demo
 	cd $(DEMO) && snakemake -s ../../Snakefile --cores $(CORES)
 	@echo
 	@echo 'The experiments, one folder each:  $(DEMO)/output/'
-	@cd $(DEMO) && for file in results/experiments.* results/comparison.pdf; do \
-	  if test -e $$file; then echo "Made from all of them:             $(DEMO)/$$file"; fi; done
+	@echo 'What each epoch logged:            $(DEMO)/results/*/history.csv.gz'
 	@echo 'The test accuracies:               grep test_acc $(DEMO)/output/*/log.test.*'
 
 test: $(VENV)/installed-test
