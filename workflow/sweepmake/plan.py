@@ -91,7 +91,7 @@ class Plan:
 
     def pattern(self, stage: str, ending: str) -> str:
         """The path of a stage's own files as a Snakemake pattern with the wildcard experiment."""
-        output = self.config.output.replace("{", "{{").replace("}", "}}")
+        output = _literal(self.config.output)
         inner = (
             f"{RECORDS}/{{experiment}}" if self.config.no_subdir else f"{{experiment}}/{RECORDS}"
         )
@@ -117,8 +117,7 @@ class Plan:
 
     def result_pattern(self, file: str) -> str:
         """The path of one experiment's derived file, with the wildcard experiment."""
-        results = self.config.results.replace("{", "{{").replace("}", "}}")
-        return f"{results}/{{experiment}}/{file}"
+        return f"{_literal(self.config.results)}/{{experiment}}/{file}"
 
     def results(self, file: str) -> list[str]:
         """That derived file of every experiment."""
@@ -129,7 +128,7 @@ class Plan:
         return [
             f"--folder={self.folder(experiment)}",
             f"--records={self.records(experiment)}",
-            f"--suffix={'.' + experiment if self.config.no_subdir else ''}",
+            f"--suffix={self._suffix(experiment)}",
             f"--output={self.config.results}/{experiment}",
             f"--options={json.dumps(self.config.logs, sort_keys=True)}",
             *self._stages,
@@ -160,15 +159,14 @@ class Plan:
 
     def options(self, experiment: str, stage: str) -> str:
         """The other arguments of the stage runner, quoted; they do not decide about a rerun."""
-        shared = self.config.no_subdir
         options = [
             f"--stage={stage}",
             f"--experiment={experiment}",
-            f"--number={self._numbers[experiment] + 1}/{len(self.experiments)}",
+            f"--number={self._number(experiment)}",
             f"--gpu={self._stages[stage].gpu}",
             f"--folder={self.folder(experiment)}",
             f"--records={self.records(experiment)}",
-            f"--suffix={'.' + experiment if shared else ''}",
+            f"--suffix={self._suffix(experiment)}",
             f"--log={self.records(experiment)}/{stage}.log",
             "--after=" + "\n".join(self.marker(experiment, s) for s in self._after[stage]),
             f"--parameters={self._param_text(experiment)}",
@@ -177,11 +175,20 @@ class Plan:
 
     def message(self, experiment: str, stage: str) -> str:
         """What a dry run shows of a run: its place and the exact command."""
-        number = f"{self._numbers[experiment] + 1}/{len(self.experiments)}"
         gpu = self._stages[stage].gpu
         what = "cpu" if gpu == 0 else f"gpu: {gpu} slot{'s' if gpu > 1 else ''}"
         command = "{_time}".join(self.command(experiment, stage))
-        return f"{what}, {stage}: {number}, {self.folder(experiment)}\n    {command}"
+        return (
+            f"{what}, {stage}: {self._number(experiment)}, {self.folder(experiment)}\n    {command}"
+        )
+
+    def _number(self, experiment: str) -> str:
+        """An experiment's place in the sweep and the sweep's size, "3/16"."""
+        return f"{self._numbers[experiment] + 1}/{len(self.experiments)}"
+
+    def _suffix(self, experiment: str) -> str:
+        """What the names of an experiment's files end with where all share one folder."""
+        return f".{experiment}" if self.config.no_subdir else ""
 
     def _find(self, experiment: str) -> Experiment:
         try:
