@@ -241,6 +241,21 @@ def test_a_second_signal_kills(runner: Runner) -> None:
     assert process.returncode == 137
 
 
+@pytest.mark.parametrize("stage", ["train", "other"])
+def test_ctrl_c_ends_a_run_that_waits(runner: Runner, stage: str) -> None:
+    """Waiting for an earlier copy of itself, or for a GPU, a run ends at once and starts nothing."""
+    runner.slots = "0"
+    first = runner.start("touch started; sleep 60")
+    wait_for(runner.folder / "started")
+    second = runner.start("touch never", stage=stage)
+    wait_for_text(second, "WAIT")
+    second.send_signal(signal.SIGINT)
+    assert second.wait(SECONDS / 3) == -signal.SIGINT
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=SECONDS)
+    assert not (runner.folder / "never").exists()
+
+
 def test_two_copies_of_a_run_never_work_at_once(runner: Runner) -> None:
     """Of eight runners started together, one runs the command, and seven find it finished."""
     processes = [runner.start("echo $$; sleep 0.2") for _ in range(8)]

@@ -12,12 +12,20 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # the C part of signal: the Python part imports enum, 5 ms
 
-__all__ = ["Child", "tee"]
+__all__ = ["Child", "end_at_once", "tee"]
 
 # The outer shell has a trap, not the default action, so that it outlives a Ctrl-C that the command
 # still handles; a trap, unlike an ignored signal, is not inherited.
 WRAPPER = 'trap : INT TERM HUP; /bin/bash -c "$1"; code=$?; echo $code > "$2"; exit $code'
 GRACE_S = 10  # from the first signal to SIGTERM, and again to SIGKILL
+
+
+def end_at_once() -> None:
+    """Let Ctrl-C end this program as other signals do, while there is no command to pass it on to.
+
+    What it waits for (a lock, a GPU) may be hours away, and the system frees what it holds.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Child:

@@ -20,7 +20,7 @@ import os
 import time
 
 from sweepmake import records, slots
-from sweepmake.child import Child, tee
+from sweepmake.child import Child, end_at_once, tee
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ def execute(run: Run, environment: MutableMapping[str, str]) -> int:
     settings = {k: environment.pop(k) for k in list(environment) if k.startswith(ENVIRONMENT)}
     run.quiet = "SWEEPMAKE_QUIET" in settings
     _restore_threads(settings, environment)
-    child = Child()
-    child.watch()
+    end_at_once()
     os.makedirs(run.records, exist_ok=True)
     lock = _lock_run(run)
     try:
@@ -120,12 +119,10 @@ def execute(run: Run, environment: MutableMapping[str, str]) -> int:
             if _is_done(run, before, upstream, settings):
                 _finish_again(run, before)
                 return 0
-        if child.caught:
-            return 128 + child.caught
         attempt = 1 if before is None else int(str(before.get("attempt", 0))) + 1
         lease = _lease(run, settings, environment)
         try:
-            return _attempt(run, attempt, upstream, lease, settings, environment, child)
+            return _attempt(run, attempt, upstream, lease, settings, environment)
         finally:
             if lease is not None:
                 lease.release()
@@ -228,9 +225,10 @@ def _attempt(
     lease: slots.Lease | None,
     settings: Mapping[str, str],
     environment: MutableMapping[str, str],
-    child: Child,
 ) -> int:
     """Run the command once, from the first line of its record to the last."""
+    child = Child()
+    child.watch()
     now = settings.get("SWEEPMAKE_TIME") or time.strftime("%Y%m%d.%H%M%S")
     log, file = _open_log(run, now)
     record = _open_record(run, attempt, upstream, now, log, settings, environment)
