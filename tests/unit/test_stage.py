@@ -243,7 +243,7 @@ def test_a_second_signal_kills(runner: Runner) -> None:
 
 @pytest.mark.parametrize("stage", ["train", "other"])
 def test_ctrl_c_ends_a_run_that_waits(runner: Runner, stage: str) -> None:
-    """Waiting for an earlier copy of itself, or for a GPU, a run ends at once and starts nothing."""
+    """Waiting for an earlier copy or for a GPU, a run ends at once and starts nothing."""
     runner.slots = "0"
     first = runner.start("touch started; sleep 60")
     wait_for(runner.folder / "started")
