@@ -128,7 +128,7 @@ class Plan:
         return [
             f"--folder={self.folder(experiment)}",
             f"--records={self.records(experiment)}",
-            f"--suffix={self._suffix(experiment)}",
+            f"--suffix={self.suffix(experiment)}",
             f"--output={self.config.results}/{experiment}",
             f"--options={json.dumps(self.config.logs, sort_keys=True)}",
             *self._stages,
@@ -166,7 +166,7 @@ class Plan:
             f"--gpu={self._stages[stage].gpu}",
             f"--folder={self.folder(experiment)}",
             f"--records={self.records(experiment)}",
-            f"--suffix={self._suffix(experiment)}",
+            f"--suffix={self.suffix(experiment)}",
             f"--log={self.records(experiment)}/{stage}.log",
             "--after=" + "\n".join(self.marker(experiment, s) for s in self._after[stage]),
             f"--parameters={self._param_text(experiment)}",
@@ -186,7 +186,7 @@ class Plan:
         """An experiment's place in the sweep and the sweep's size, "3/16"."""
         return f"{self._numbers[experiment] + 1}/{len(self.experiments)}"
 
-    def _suffix(self, experiment: str) -> str:
+    def suffix(self, experiment: str) -> str:
         """What the names of an experiment's files end with where all share one folder."""
         return f".{experiment}" if self.config.no_subdir else ""
 

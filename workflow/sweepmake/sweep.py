@@ -18,12 +18,13 @@ choices, swept as a grid, whose last parameter changes fastest. Where this readi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweepmake.errors import InputError, suggestion
 from sweepmake.first_document import FirstDocument, Stage, build_stages, read_first_document, settle
 from sweepmake.grids import LARGEST_GRID, Grid, combinations, read_grids, select_titles
+from sweepmake.measures import Measures
 from sweepmake.name_template import NameTemplate, parse_name_template
 from sweepmake.naming import Entry, Value, identity, join_entries, name_entry
 from sweepmake.slot_list import parse_slots
@@ -62,6 +63,7 @@ class Sweep:
         duplicates: how many combinations were dropped because an earlier one is equal.
         orphans: the parameters that no stage uses, sorted.
         slots: the GPU slots of `resource`, each as "0" or "0,1"; None where it is absent.
+        measures: the metrics and the objective.
     """
 
     file: str
@@ -70,6 +72,7 @@ class Sweep:
     duplicates: int
     orphans: tuple[str, ...]
     slots: tuple[str, ...] | None
+    measures: Measures = field(default_factory=Measures)
 
 
 def read_sweep(

@@ -1,0 +1,219 @@
+"""What became of every experiment: its runs' records, and the summary of its logs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweepmake.aggregate.study import Case, Study
+from sweepmake.records import read_record
+
+__all__ = ["STATUSES", "Outcome", "StageOutcome", "read_outcome", "read_outcomes", "read_summary"]
+
+STATUSES = (
+    "finished",
+    "running",
+    "failed",
+    "interrupted",
+    "lost",
+    "unfinished",
+    "not started",
+    "unreadable",
+)
+"""All that an experiment's status can be.
+
+"lost": the machine or the process died, nobody knows how the run ended. "unfinished": some stages
+have finished, the next has not started. "unreadable": logs made elsewhere that cannot be read.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """How the newest run of one stage stands.
+
+    Attributes:
+        stage: its name.
+        status: one of STATUSES, but for "unfinished" and "unreadable".
+        exit_code: None while it runs, or where nobody knows.
+        started, ended: seconds since the epoch.
+        wall_time_s, cpu_time_s: seconds.
+        max_memory_mb: the largest resident set of one of its processes, in MiB.
+        gpus: how many GPUs it held.
+        attempt: which attempt this was, from 1.
+        log: its log, "" where there is none.
+        host, command, commit: where and what was run; the git commit of the working directory.
+    """
+
+    stage: str
+    status: str
+    exit_code: int | None = None
+    started: float | None = None
+    ended: float | None = None
+    wall_time_s: float | None = None
+    cpu_time_s: float | None = None
+    max_memory_mb: float | None = None
+    gpus: int = 0
+    attempt: int = 0
+    log: str = ""
+    host: str = ""
+    command: str = ""
+    commit: str = ""
+
+    @property
+    def gpu_time_s(self) -> float | None:
+        """GPU seconds: the wall time times the GPUs held; None where the wall time is unknown."""
+        return None if self.wall_time_s is None else self.wall_time_s * self.gpus
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one experiment.
+
+    Attributes:
+        case: the experiment.
+        status: one of STATUSES.
+        stages: its stages' newest runs, in their order; one for each stage of the case.
+        summary: its metrics.json (see docs/readers.md) without `results`; {} where there is none.
+    """
+
+    case: Case
+    status: str
+    stages: tuple[StageOutcome, ...]
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed_stage(self) -> StageOutcome | None:
+        """The first stage that did not end well, or None."""
+        bad = ("failed", "interrupted", "lost")
+        return next((stage for stage in self.stages if stage.status in bad), None)
+
+
+def read_outcomes(study: Study) -> list[Outcome]:
+    """Return what became of every experiment of a study, in its order."""
+    return [read_outcome(study, case) for case in study.cases]
+
+
+def read_outcome(study: Study, case: Case) -> Outcome:
+    """Return what became of one experiment: of its records, and its summary if it was made."""
+    summary = read_summary(study.result(case, "metrics.json"))
+    if case.records:
+        stages = tuple(_stage(case, stage) for stage in case.stages)
+        return Outcome(case, _overall([stage.status for stage in stages]), stages, summary)
+    stages = tuple(_foreign_stage(case, stage, summary) for stage in case.stages)
+    status = "unreadable" if case.problem else _overall([stage.status for stage in stages])
+    return Outcome(case, status, stages, summary)
+
+
+def _overall(statuses: Sequence[str]) -> str:
+    """Return an experiment's status from its stages'."""
+    for status in ("running", "failed", "interrupted", "lost"):
+        if status in statuses:
+            return status
+    if all(status == "finished" for status in statuses):
+        return "finished"
+    return "unfinished" if "finished" in statuses else "not started"
+
+
+def _stage(case: Case, stage: str) -> StageOutcome:
+    """Return how a stage stands, by the record that the stage runner keeps."""
+    record = read_record(f"{case.records}/{stage}.json")
+    if record is None:
+        return StageOutcome(stage, "not started")
+    status = str(record.get("state", "lost"))
+    code = record.get("exit_code")
+    if status == "running":
+        status, code = _settled(case, stage, record)
+    slot = str(record.get("slot") or "")
+    declared = _number(record.get("gpu")) or 0
+    return StageOutcome(
+        stage=stage,
+        status=status,
+        exit_code=code if isinstance(code, int) else None,
+        started=_number(record.get("started")),
+        ended=_number(record.get("ended")),
+        wall_time_s=_number(record.get("wall_time_s")),
+        cpu_time_s=_number(record.get("cpu_time_s")),
+        max_memory_mb=_number(record.get("max_memory_mb")),
+        gpus=(slot.count(",") + 1 if slot else int(declared)) if declared else 0,
+        attempt=int(_number(record.get("attempt")) or 0),
+        log=str(record.get("log") or ""),
+        host=str(record.get("host") or ""),
+        command=str(record.get("command") or ""),
+        commit=str(record.get("commit") or ""),
+    )
+
+
+def _settled(case: Case, stage: str, record: Mapping[str, object]) -> tuple[str, object]:
+    """Return the (status, exit code) of a run whose record says that it runs.
+
+    Its stage runner may have been killed: then nobody holds the run's lock, and the exit code, if
+    the command lived on to leave one, stands in a file. On another host the lock means nothing.
+    """
+    if record.get("host") != os.uname().nodename:
+        return "running", None
+    try:
+        file = os.open(f"{case.records}/{stage}.lock", os.O_RDONLY)
+    except OSError:
+        return "lost", None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "running", None
+    finally:
+        os.close(file)
+    try:
+        code = Path(f"{case.records}/{stage}.exit").read_text(encoding="ascii").strip()
+    except OSError:
+        code = ""
+    if not code.isdigit():
+        return "lost", None
+    return ("failed" if int(code) else "finished"), int(code)
+
+
+def _foreign_stage(case: Case, stage: str, summary: Mapping[str, Any]) -> StageOutcome:
+    """Return how a stage stands of which there is nothing but logs: as they tell."""
+    logs = case.find_logs(stage)
+    if not logs:
+        return StageOutcome(stage, "not started")
+    ranks = summary.get("stages", {}).get(stage, {}).get("ranks", {})
+    died = any(rank.get("died") for rank in ranks.values())
+    return StageOutcome(
+        stage, "failed" if died else "finished", attempt=len(logs), log=str(logs[-1])
+    )
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Return a metrics.json without its rows (`results` and what follows it); {} for none.
+
+    The rows can be a thousand times longer than all else, and they stand last: the file is read up
+    to the line on which they begin.
+    """
+    lines: list[str] = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                if line.startswith('"results"'):
+                    break
+                lines.append(line)
+            else:
+                return _mapping("".join(lines))
+    except OSError:
+        return {}
+    return _mapping("".join(lines).rstrip().removesuffix(",") + "\n}")
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}  # not written by this version; the workflow reads the logs again
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

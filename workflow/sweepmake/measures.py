@@ -1,0 +1,70 @@
+"""What the user wants measured: `metric`, `objective` and `over`, and the headings of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["HEADINGS", "Measures", "MetricPattern", "Objective"]
+
+HEADINGS: Mapping[str, str] = {
+    "ppn": "processes per socket",
+    "cps": "cores per process",
+    "intra": "intra threads",
+    "inter": "inter threads",
+    "bt": "blocktime",
+    "img": "training images",
+    "lr": "learning rate",
+    "mom": "momentum",
+    "bs": "batch size",
+    "dpout": "dropout",
+}
+"""Training Log Wizard's headings of its short parameter names."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPattern:
+    """A number that a regular expression reads out of a stage's log.
+
+    Attributes:
+        name: the metric's name, a column of the table.
+        stage: the stage whose log is searched.
+        pattern: the expression; the number is its group `value`, else its first, else the match.
+        take: which of several matches counts.
+    """
+
+    name: str
+    stage: str
+    pattern: str
+    take: Literal["last", "first", "max", "min", "mean"] = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What orders the experiments.
+
+    Attributes:
+        expression: a metric's name, or an expression of metrics such as `val_dsc / val_loss`.
+        mode: whether more or less is better.
+    """
+
+    expression: str
+    mode: Literal["max", "min"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """All of it.
+
+    Attributes:
+        metrics: the user's own metrics, in the order of the file.
+        objective: None where the user names none.
+        over: the parameters over which results are averaged.
+        headings: parameter → heading of its column.
+    """
+
+    metrics: tuple[MetricPattern, ...] = ()
+    objective: Objective | None = None
+    over: tuple[str, ...] = ("seed",)
+    headings: Mapping[str, str] = field(default_factory=lambda: HEADINGS)
