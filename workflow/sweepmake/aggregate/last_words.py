@@ -136,7 +136,10 @@ def _whole_lines(text: bytes, *, cut: bool) -> bytes:
 
 def _lines(text: bytes, rank: int) -> Iterable[tuple[int, str]]:
     """Yield the lines of a stream, each with its rank: PyTorch may name another one."""
-    for line in _BREAKS.split(_ESCAPE.sub("", text.decode("utf-8", "replace"))):
+    words = text.decode("utf-8", "replace")
+    if "\x1b" in words or "\x00" in words:
+        words = _ESCAPE.sub("", words)
+    for line in _BREAKS.split(words):
         own = _RANK.match(line)
         kept = (line[own.end() :] if own else line)[:_LONGEST].rstrip()
         if kept:
@@ -148,7 +151,7 @@ def own_lines(lines: Iterable[str]) -> list[str]:
     kept: list[str] = []
     box: list[str] | None = None  # what follows a rule that may open a box
     for line in lines:
-        rule = _RULE.search(line)
+        rule = _RULE.search(line, max(0, len(line) - _LONGEST))
         if rule is None:
             (kept if box is None else box).append(line)
             if box is not None and len(box) > _BOX:
