@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sweepmake.config import Config
     from sweepmake.sweep import Experiment, Stage, Sweep
 
-__all__ = ["RECORDS", "Plan", "default_params", "make_plan", "rule_names"]
+__all__ = ["RECORDS", "Plan", "default_params", "literal", "make_plan", "rule_names"]
 
 RECORDS = ".sweepmake"
 """The folder, inside an experiment's, of the records and markers of its runs."""
@@ -99,7 +99,7 @@ class Plan:
 
     def pattern(self, stage: str, ending: str) -> str:
         """The path of a stage's own files as a Snakemake pattern with the wildcard experiment."""
-        output = _literal(self.config.output)
+        output = literal(self.config.output)
         inner = (
             f"{RECORDS}/{{experiment}}" if self.config.no_subdir else f"{{experiment}}/{RECORDS}"
         )
@@ -113,23 +113,15 @@ class Plan:
         """The marker that a run waits for: that of the stage before it, among those selected."""
         chain = self._find(experiment).stages
         position = chain.index(stage) if stage in chain else 0
-        return [_literal(self.marker(experiment, chain[position - 1]))] if position else []
+        return [literal(self.marker(experiment, chain[position - 1]))] if position else []
 
     def last_marker(self, experiment: str) -> str:
         """The marker of an experiment's last stage."""
-        return _literal(self.marker(experiment, self._find(experiment).stages[-1]))
+        return literal(self.marker(experiment, self._find(experiment).stages[-1]))
 
     def last_markers(self) -> list[str]:
         """The markers of the last stage of every experiment."""
         return [self.last_marker(experiment) for experiment in self.experiments]
-
-    def result_pattern(self, file: str) -> str:
-        """The path of one experiment's derived file, with the wildcard experiment."""
-        return f"{_literal(self.config.results)}/{{experiment}}/{file}"
-
-    def results(self, file: str) -> list[str]:
-        """That derived file of every experiment."""
-        return [_literal(f"{self.config.results}/{name}/{file}") for name in self.experiments]
 
     def log_arguments(self, experiment: str) -> list[str]:
         """The arguments of scripts/read_logs.py: all stages, also those not selected now."""
@@ -220,8 +212,8 @@ def _parameters(sweep: Sweep) -> list[str]:
     return sorted({name for experiment in sweep.experiments for name in experiment.parameters})
 
 
-def _literal(path: str) -> str:
-    """Escape the braces of a path that Snakemake would take for wildcards."""
+def literal(path: str) -> str:
+    """Return a path with the braces escaped that Snakemake would take for wildcards."""
     return path.replace("{", "{{").replace("}", "}}") if "{" in path or "}" in path else path
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sweepmake.attempts import newest_logs
 from sweepmake.measures import Measures
 from sweepmake.naming import Value
+from sweepmake.plan import RECORDS, literal
 
 if TYPE_CHECKING:
     from sweepmake.plan import Plan
@@ -72,6 +73,18 @@ class Study:
     results: str
     measures: Measures = field(default_factory=Measures)
     log_options: Mapping[str, object] = field(default_factory=dict)
+
+    def pattern(self, file: str) -> str:
+        """Return the path of one experiment's derived file, with the wildcard experiment."""
+        return f"{literal(self.results)}/{{experiment}}/{file}"
+
+    def files(self, file: str) -> list[str]:
+        """Return the path of that derived file of every experiment, for Snakemake."""
+        return [literal(f"{self.results}/{case.name}/{file}") for case in self.cases]
+
+    def marker(self, file: str) -> str:
+        """Return the path of a small file that stands for results of the whole study."""
+        return literal(f"{self.results}/{RECORDS}/{file}")
 
     def result(self, case: Case, file: str) -> Path:
         """Return the path of one experiment's derived file ("metrics.json", "ranks.pdf", …)."""
