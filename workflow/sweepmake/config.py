@@ -30,7 +30,8 @@ class Config:
         sample_seed: seed of the drawing.
         no_subdir: whether all experiments share the output folder.
         debug: whether only the first experiment runs, its output live on the terminal.
-        logs: options for the reading of logs, checked by their reader.
+        logs: how logs are read, checked by their reader; with `folder`, and `names` where it is
+            given, for logs that were made elsewhere.
     """
 
     params: str = "params.yaml"
@@ -44,6 +45,23 @@ class Config:
     no_subdir: bool = False
     debug: bool = False
     logs: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def log_folder(self) -> str | None:
+        """The folder of logs that were made elsewhere; None for a sweep of our own."""
+        folder = self.logs.get("folder")
+        return folder if isinstance(folder, str) else None
+
+    @property
+    def log_names(self) -> str | None:
+        """The regular expression that reads parameters out of those logs' paths, or None."""
+        names = self.logs.get("names")
+        return names if isinstance(names, str) else None
+
+    @property
+    def log_options(self) -> Mapping[str, object]:
+        """`logs` without what says which logs: how they are read."""
+        return {key: value for key, value in self.logs.items() if key not in ("folder", "names")}
 
 
 def read_config(
@@ -78,7 +96,7 @@ def read_config(
         sample_seed=reader.number("sample_seed", 0, least=0) or 0,
         no_subdir=reader.switch("no_subdir"),
         debug=reader.switch("debug"),
-        logs=reader.mapping("logs"),
+        logs=reader.logs("logs"),
     )
 
 
@@ -148,13 +166,44 @@ class _Reader:
             return True
         raise self._fail(key, "true or false")
 
-    def mapping(self, key: str) -> Mapping[str, object]:
+    def logs(self, key: str) -> Mapping[str, object]:
+        """A mapping of options, or the folder of logs alone; with the folder's path tidied."""
         value = self._config.get(key)
         if value is None:
             return {}
-        if not isinstance(value, dict):
-            raise self._fail(key, "a mapping")
-        return value
+        given = value if isinstance(value, dict) else {"folder": value}
+        logs = {name: entry for name, entry in given.items() if name not in ("folder", "names")}
+        folder, names = given.get("folder"), given.get("names")
+        if folder is not None:
+            if isinstance(folder, bool | dict | list) or not str(folder).strip():
+                raise self._fail(key, "a folder of logs, or a mapping such as {folder: runs}")
+            logs["folder"] = _folder(str(folder))
+        if names is not None:
+            logs["names"] = self._expression(key, names)
+            if folder is None:
+                raise self._fail(key, "'folder' beside 'names': {folder: runs, names: …}")
+        return logs
+
+    def _expression(self, key: str, names: object) -> str:
+        file, line = _find(key, self._files)
+        hint = r"names: 'lr(?P<lr>[^/]+)/(?P<stage>\w+)\.log'"
+        if not isinstance(names, str) or not names:
+            raise InputError(
+                f"config: {key}: 'names' is {names!r}, expected a regular expression",
+                file=file,
+                line=line,
+                hint=hint,
+            )
+        try:
+            re.compile(names)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InputError(
+                f"config: {key}: 'names' is {names!r}, which is no regular expression: {error}",
+                file=file,
+                line=line,
+                hint=hint,
+            ) from error
+        return names
 
 
 def _folder(path: str) -> str:

@@ -12,6 +12,8 @@ from .readers import READERS
 
 __all__ = ["LogOptions"]
 
+_WHICH_LOGS = ["folder", "names"]  # keys that say which logs are read, not how: sweepmake.foreign
+
 
 class LogOptions(NamedTuple):
     """What the user may say about logs.
@@ -46,8 +48,10 @@ class LogOptions(NamedTuple):
             raise InputError(f"logs: must be a mapping, not {config!r}", hint="logs: {clean: true}")
         known = list(cls._fields)
         for key in config:
-            if key not in known:
-                raise InputError(f"logs: has no key {key!r}", hint=suggestion(key, known))
+            if key not in known + _WHICH_LOGS:
+                raise InputError(
+                    f"logs: has no key {key!r}", hint=suggestion(key, known + _WHICH_LOGS)
+                )
         options = cls(
             launcher=_word(config, "launcher"),
             reader=_word(config, "reader"),
@@ -94,6 +98,8 @@ def _word(config: Mapping[str, object], key: str) -> str | None:
 
 def _switch(config: Mapping[str, object], key: str) -> bool:
     value = config.get(key, False)
+    if value in ("true", "false"):
+        return value == "true"  # Snakemake takes what stands in braces after --config for texts
     if not isinstance(value, bool):
         raise InputError(f"logs: {key} must be true or false, not {value!r}")
     return value
