@@ -12,21 +12,14 @@ rule read_logs:
     input:
         last=lambda wildcards: PLAN.last_marker(wildcards.experiment),
     output:
-        history=PLAN.result_pattern("history.csv.gz"),
-        metrics=PLAN.result_pattern("metrics.json"),
+        history=STUDY.pattern("history.csv.gz"),
+        metrics=STUDY.pattern("metrics.json"),
     log:
-        PLAN.result_pattern("read_logs.log"),
+        STUDY.pattern("read_logs.log"),
     params:
         arguments=lambda wildcards: PLAN.log_arguments(wildcards.experiment),
         version=LOG_FORMAT_VERSION,
     conda:
         "../environment.yml"
     shell:
-        LOG_READER + " {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
-
-
-rule results:
-    """Make all that is made from the stages' logs."""
-    localrule: True
-    input:
-        PLAN.results("metrics.json"),
+        script("read_logs") + " {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

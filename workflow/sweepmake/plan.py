@@ -12,13 +12,14 @@ import yaml
 
 from sweepmake.commands import fill
 from sweepmake.errors import InputError
+from sweepmake.measures_reader import merge_measures
 from sweepmake.sweep import parse_slots, read_sweep
 
 if TYPE_CHECKING:
     from sweepmake.config import Config
     from sweepmake.sweep import Experiment, Stage, Sweep
 
-__all__ = ["RECORDS", "Plan", "default_params", "make_plan", "rule_names"]
+__all__ = ["RECORDS", "Plan", "default_params", "literal", "make_plan", "rule_names"]
 
 RECORDS = ".sweepmake"
 """The folder, inside an experiment's, of the records and markers of its runs."""
@@ -57,10 +58,11 @@ class Plan:
         sweep: the sweep.
         slots: the slots that the user listed, or None.
         experiments: the experiments to run, by name; only the first in a debug run.
+        measures: metrics, objective and headings, of params.yaml and the configuration.
     """
 
     __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config", "experiments",
-                 "slots", "sweep")  # fmt: skip
+                 "measures", "slots", "sweep")  # fmt: skip
 
     def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
         self.config = config
@@ -68,6 +70,12 @@ class Plan:
         self.slots = slots
         chosen = sweep.experiments[:1] if config.debug else sweep.experiments
         self.experiments: dict[str, Experiment] = {e.name: e for e in chosen}
+        self.measures = merge_measures(
+            sweep.measures,
+            config,
+            stages=[stage.name for stage in sweep.stages],
+            parameters=_parameters(sweep) if config.over else None,
+        )
         self._numbers = {name: number for number, name in enumerate(self.experiments)}
         self._stages: dict[str, Stage] = {stage.name: stage for stage in sweep.stages}
         order = tuple(self._stages)
@@ -91,7 +99,7 @@ class Plan:
 
     def pattern(self, stage: str, ending: str) -> str:
         """The path of a stage's own files as a Snakemake pattern with the wildcard experiment."""
-        output = _literal(self.config.output)
+        output = literal(self.config.output)
         inner = (
             f"{RECORDS}/{{experiment}}" if self.config.no_subdir else f"{{experiment}}/{RECORDS}"
         )
@@ -105,23 +113,15 @@ class Plan:
         """The marker that a run waits for: that of the stage before it, among those selected."""
         chain = self._find(experiment).stages
         position = chain.index(stage) if stage in chain else 0
-        return [_literal(self.marker(experiment, chain[position - 1]))] if position else []
+        return [literal(self.marker(experiment, chain[position - 1]))] if position else []
 
     def last_marker(self, experiment: str) -> str:
         """The marker of an experiment's last stage."""
-        return _literal(self.marker(experiment, self._find(experiment).stages[-1]))
+        return literal(self.marker(experiment, self._find(experiment).stages[-1]))
 
     def last_markers(self) -> list[str]:
         """The markers of the last stage of every experiment."""
         return [self.last_marker(experiment) for experiment in self.experiments]
-
-    def result_pattern(self, file: str) -> str:
-        """The path of one experiment's derived file, with the wildcard experiment."""
-        return f"{_literal(self.config.results)}/{{experiment}}/{file}"
-
-    def results(self, file: str) -> list[str]:
-        """That derived file of every experiment."""
-        return [_literal(f"{self.config.results}/{name}/{file}") for name in self.experiments]
 
     def log_arguments(self, experiment: str) -> list[str]:
         """The arguments of scripts/read_logs.py: all stages, also those not selected now."""
@@ -207,8 +207,13 @@ class Plan:
         return text
 
 
-def _literal(path: str) -> str:
-    """Escape the braces of a path that Snakemake would take for wildcards."""
+def _parameters(sweep: Sweep) -> list[str]:
+    """Return the parameters that some experiment has, sorted."""
+    return sorted({name for experiment in sweep.experiments for name in experiment.parameters})
+
+
+def literal(path: str) -> str:
+    """Return a path with the braces escaped that Snakemake would take for wildcards."""
     return path.replace("{", "{{").replace("}", "}}") if "{" in path or "}" in path else path
 
 

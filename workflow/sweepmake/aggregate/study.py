@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from sweepmake.attempts import newest_logs
 from sweepmake.measures import Measures
+from sweepmake.measures_reader import merge_measures
 from sweepmake.naming import Value
+from sweepmake.plan import RECORDS, literal, make_plan
 
 if TYPE_CHECKING:
     from sweepmake.config import Config
@@ -74,6 +76,18 @@ class Study:
     measures: Measures = field(default_factory=Measures)
     log_options: Mapping[str, object] = field(default_factory=dict)
 
+    def pattern(self, file: str) -> str:
+        """Return the path of one experiment's derived file, with the wildcard experiment."""
+        return f"{literal(self.results)}/{{experiment}}/{file}"
+
+    def files(self, file: str) -> list[str]:
+        """Return the path of that derived file of every experiment, for Snakemake."""
+        return [literal(f"{self.results}/{case.name}/{file}") for case in self.cases]
+
+    def marker(self, file: str) -> str:
+        """Return the path of a small file that stands for results of the whole study."""
+        return literal(f"{self.results}/{RECORDS}/{file}")
+
     def result(self, case: Case, file: str) -> Path:
         """Return the path of one experiment's derived file ("metrics.json", "ranks.pdf", …)."""
         return Path(self.results) / case.name / file
@@ -87,8 +101,6 @@ def make_study(config: Config) -> Study:
     """
     if config.log_folder is not None:
         return study_of_logs(config)
-    from sweepmake.plan import make_plan  # not needed for logs made elsewhere
-
     return study_of_plan(make_plan(config))
 
 
@@ -96,19 +108,25 @@ def study_of_logs(config: Config) -> Study:
     """Return the study of a folder of logs that Sweepmake did not make; the folder stays as it is.
 
     Raises:
-        InputError: there is no such folder, it holds no logs, or the results would go into it.
+        InputError: there is no such folder, it holds no logs, the results would go into it, or the
+            configuration names a stage or a parameter that there is not.
     """
     from sweepmake.foreign import find_cases, keep_out  # it builds on this module
 
     folder = config.log_folder or "."
     cases, stages = find_cases(folder, config.log_names)
     keep_out(folder, config.results, cases)
+    parameters = sorted({name for case in cases for name in case.parameters})
+    measures = merge_measures(
+        Measures(), config, stages=stages, parameters=parameters if config.over else None
+    )
     return Study(
         source=folder,
         params=None,
         cases=cases,
         stages=stages,
         results=config.results,
+        measures=measures,
         log_options=config.log_options,
     )
 
@@ -133,6 +151,6 @@ def study_of_plan(plan: Plan) -> Study:
         cases=cases,
         stages=stages,
         results=plan.config.results,
-        measures=plan.sweep.measures,
+        measures=plan.measures,
         log_options=plan.config.log_options,
     )

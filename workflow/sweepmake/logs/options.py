@@ -12,8 +12,6 @@ from .readers import READERS
 
 __all__ = ["LogOptions"]
 
-_WHICH_LOGS = ["folder", "names"]  # keys that say which logs are read, not how: sweepmake.foreign
-
 
 class LogOptions(NamedTuple):
     """What the user may say about logs.
@@ -25,6 +23,8 @@ class LogOptions(NamedTuple):
         clean: write a cleaned log that a person can read: clean.<stage>.<attempt>.log.
         per_rank: write one per rank too: ranks.<stage>.<attempt>/rank<r>.log.
         excel: write history.xlsx too.
+        folder: of logs that were made elsewhere; not used in reading them.
+        names: what reads parameters out of their paths; see sweepmake.foreign.
     """
 
     launcher: str | None = None
@@ -33,6 +33,8 @@ class LogOptions(NamedTuple):
     clean: bool = False
     per_rank: bool = False
     excel: bool = False
+    folder: str | None = None
+    names: str | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, object] | None) -> LogOptions:
@@ -48,10 +50,8 @@ class LogOptions(NamedTuple):
             raise InputError(f"logs: must be a mapping, not {config!r}", hint="logs: {clean: true}")
         known = list(cls._fields)
         for key in config:
-            if key not in known + _WHICH_LOGS:
-                raise InputError(
-                    f"logs: has no key {key!r}", hint=suggestion(key, known + _WHICH_LOGS)
-                )
+            if key not in known:
+                raise InputError(f"logs: has no key {key!r}", hint=suggestion(key, known))
         options = cls(
             launcher=_word(config, "launcher"),
             reader=_word(config, "reader"),
@@ -59,6 +59,8 @@ class LogOptions(NamedTuple):
             clean=_switch(config, "clean"),
             per_rank=_switch(config, "per_rank"),
             excel=_switch(config, "excel"),
+            folder=_word(config, "folder"),
+            names=_word(config, "names"),
         )
         options.check()
         return options
@@ -89,7 +91,7 @@ class LogOptions(NamedTuple):
 
 def _word(config: Mapping[str, object], key: str) -> str | None:
     value = config.get(key)
-    if value is None or value == "auto":
+    if value is None or (value == "auto" and key in ("launcher", "reader")):
         return None
     if not isinstance(value, str):
         raise InputError(f"logs: {key} must be a name, not {value!r}")
