@@ -80,7 +80,11 @@ def test_two_frames_come_in_one_call(results: Path) -> None:
         **dict.fromkeys(("rank", "parameter.status"), "int64"),
     }
     assert experiments["val_acc"].isna().tolist() == [False, False, True]
-    assert experiments.attrs == {"objective": "val_acc", "objective_text": "val_acc: max"}
+    assert experiments.attrs == {
+        "objective": "val_acc",
+        "objective_text": "val_acc: max",
+        "parameters": ["lr", "rank", "norm"],
+    }
     assert list(history.columns) == ["experiment", *HEAD.split(","), "loss", "val_acc", "grad"]
     assert history["experiment"].tolist() == ["e0", "e0", "e1"]
     assert history["experiment"].cat.categories.tolist() == ["e0", "e1"]

@@ -51,8 +51,8 @@ def load(
     costs themselves ("lr", "val_loss", "train.wall_time_s"), and after them the parameters that are
     equal everywhere. Integers stay integers (Int64 where some are missing), numbers are float64,
     truth values bool or boolean, texts str; a column of several kinds is object. A missing value is
-    nan, or NA. Its `attrs` say what orders the rows: "objective" (a column, or None) and
-    "objective_text".
+    nan, or NA. Its `attrs` hold what orders the rows, "objective" (a column, or None) and
+    "objective_text", and the columns of the parameters that differ, "parameters".
 
     `history` is every results/<experiment>/history.csv.gz, in the order of `experiments`. The
     columns are `experiment`, the parameters if wanted, then those that docs/readers.md describes;
@@ -97,6 +97,9 @@ def _experiments(table: Table) -> pd.DataFrame:
     frame = pd.DataFrame(columns)
     frame.attrs["objective"] = table.objective
     frame.attrs["objective_text"] = table.objective_text
+    frame.attrs["parameters"] = [
+        column.key for column in table.columns if column.group == "parameter"
+    ]
     return frame
 
 
