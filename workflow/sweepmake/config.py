@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepmake.errors import InputError, suggestion
+from sweepmake.measures_reader import (
+    Place,
+    config_node,
+    read_headings,
+    read_metrics,
+    read_objective,
+    read_over,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sweepmake.measures import MetricPattern, Objective
+    from sweepmake.yaml_reader import Node
 
 __all__ = ["Config", "read_config"]
 
@@ -30,6 +41,10 @@ class Config:
         sample_seed: seed of the drawing.
         no_subdir: whether all experiments share the output folder.
         debug: whether only the first experiment runs, its output live on the terminal.
+        metric: metrics besides those of params.yaml, or instead of those of the same name.
+        objective: the objective instead of that of params.yaml, or None.
+        over: the parameters to average over, instead of those of params.yaml, or None.
+        headings: parameter -> heading of its column, besides Training Log Wizard's.
         logs: options for the reading of logs, checked by their reader.
     """
 
@@ -43,6 +58,10 @@ class Config:
     sample_seed: int = 0
     no_subdir: bool = False
     debug: bool = False
+    metric: tuple[MetricPattern, ...] = ()
+    objective: Objective | None = None
+    over: tuple[str, ...] | None = None
+    headings: Mapping[str, str] = field(default_factory=dict)
     logs: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -78,6 +97,10 @@ def read_config(
         sample_seed=reader.number("sample_seed", 0, least=0) or 0,
         no_subdir=reader.switch("no_subdir"),
         debug=reader.switch("debug"),
+        metric=read_metrics(*reader.node("metric")),
+        objective=read_objective(*reader.node("objective")),
+        over=read_over(*reader.node("over")),
+        headings=read_headings(*reader.node("headings")),
         logs=reader.mapping("logs"),
     )
 
@@ -147,6 +170,12 @@ class _Reader:
         if word == "true":
             return True
         raise self._fail(key, "true or false")
+
+    def node(self, key: str) -> tuple[Place, Node]:
+        """What the reader of params.yaml takes too, and where it stands."""
+        value = self._config.get(key)
+        file, line = _find(key, self._files) if value is not None else (None, None)
+        return Place(file, "config: "), config_node(value, line)
 
     def mapping(self, key: str) -> Mapping[str, object]:
         value = self._config.get(key)

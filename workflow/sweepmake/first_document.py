@@ -1,8 +1,9 @@
 """The first document of a params.yaml: templates, defaults, aliases, slots, `stage:` and `name:`.
 
 mlrunner 0.5.9 reads `template`, `default`, `alias` and `resource` there (utils/config.py) and
-ignores every other key, so `stage` and `name` may stand in a file that both read. Other keys are
-allowed, as homes of anchors, unless they look like one of these misspelt.
+ignores every other key, so ours may stand in a file that both read. `metric`, `objective` and
+`over` are read by measures_reader. Other keys are allowed, as homes of anchors, unless they look
+like one of these misspelt.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ __all__ = [
     "settle",
 ]
 
-TOP_LEVEL = ("template", "default", "alias", "resource", "stage", "name")
+TOP_LEVEL = (
+    *("template", "default", "alias", "resource", "stage", "name"),
+    *("metric", "objective", "over"),
+)
 SETTINGS = {"gpu": 0, "threads": 1, "mem_mb": 1, "runtime": 1, "retries": 0}  # least allowed value
 _RULE_NAMES = ("all", "stages", "results")
 _STAGE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}")

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["HEADINGS", "Measures", "MetricPattern", "Objective"]
+__all__ = ["HEADINGS", "TAKES", "Measures", "MetricPattern", "Objective", "Take"]
+
+Take = Literal["last", "first", "max", "min", "mean"]
+TAKES: tuple[Take, ...] = ("last", "first", "max", "min", "mean")
 
 HEADINGS: Mapping[str, str] = {
     "ppn": "processes per socket",
@@ -29,15 +32,19 @@ class MetricPattern:
 
     Attributes:
         name: the metric's name, a column of the table.
-        stage: the stage whose log is searched.
+        stage: the stage whose log is searched; "" for all, of which the last one counts that has
+            a match.
         pattern: the expression; the number is its group `value`, else its first, else the match.
         take: which of several matches counts.
+        file, line: where it is written, for messages; None where that is not known.
     """
 
     name: str
     stage: str
     pattern: str
-    take: Literal["last", "first", "max", "min", "mean"] = "last"
+    take: Take = "last"
+    file: str | None = field(default=None, compare=False)
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +54,13 @@ class Objective:
     Attributes:
         expression: a metric's name, or an expression of metrics such as `val_dsc / val_loss`.
         mode: whether more or less is better.
+        file, line: where it is written, for messages; None where that is not known.
     """
 
     expression: str
     mode: Literal["max", "min"]
+    file: str | None = field(default=None, compare=False)
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import yaml
 
 from sweepmake.commands import fill
 from sweepmake.errors import InputError
+from sweepmake.measures_reader import merge_measures
 from sweepmake.sweep import parse_slots, read_sweep
 
 if TYPE_CHECKING:
@@ -57,10 +58,11 @@ class Plan:
         sweep: the sweep.
         slots: the slots that the user listed, or None.
         experiments: the experiments to run, by name; only the first in a debug run.
+        measures: metrics, objective and headings, of params.yaml and the configuration.
     """
 
     __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config", "experiments",
-                 "slots", "sweep")  # fmt: skip
+                 "measures", "slots", "sweep")  # fmt: skip
 
     def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
         self.config = config
@@ -68,6 +70,12 @@ class Plan:
         self.slots = slots
         chosen = sweep.experiments[:1] if config.debug else sweep.experiments
         self.experiments: dict[str, Experiment] = {e.name: e for e in chosen}
+        self.measures = merge_measures(
+            sweep.measures,
+            config,
+            stages=[stage.name for stage in sweep.stages],
+            parameters=_parameters(sweep) if config.over else None,
+        )
         self._numbers = {name: number for number, name in enumerate(self.experiments)}
         self._stages: dict[str, Stage] = {stage.name: stage for stage in sweep.stages}
         order = tuple(self._stages)
@@ -205,6 +213,11 @@ class Plan:
             text = yaml.dump(values, Dumper=_Dumper, width=1_000_000, allow_unicode=True)
             self._parameters[experiment] = text
         return text
+
+
+def _parameters(sweep: Sweep) -> list[str]:
+    """Return the parameters that some experiment has, sorted."""
+    return sorted({name for experiment in sweep.experiments for name in experiment.parameters})
 
 
 def _literal(path: str) -> str:

@@ -4,8 +4,9 @@ The language is mlrunner's (0.5.9: run.py and utils/config.py). The first docume
 (the command of each stage), `default`, `alias` and `resource`; each further document is one set of
 choices, swept as a grid, whose last parameter changes fastest. Where this reading differs:
 
-- `stage:` (what a run of each stage needs) and `name:` (a template of the experiments' names) are
-  new keys of the first document; `resource` may be absent.
+- `stage:` (what a run of each stage needs), `name:` (a template of the experiments' names), and
+  `metric:`, `objective:` and `over:` (what is measured) are new keys of the first document;
+  `resource` may be absent.
 - Values keep their type: 1, 1.0, true and "1" are four different values, since they give different
   commands (mlrunner, comparing as Python does, runs one of them).
 - Of two experiments with equal parameters the first gives the name, and it runs the stages that
@@ -25,6 +26,7 @@ from sweepmake.errors import InputError, suggestion
 from sweepmake.first_document import FirstDocument, Stage, build_stages, read_first_document, settle
 from sweepmake.grids import LARGEST_GRID, Grid, combinations, read_grids, select_titles
 from sweepmake.measures import Measures
+from sweepmake.measures_reader import read_measures
 from sweepmake.name_template import NameTemplate, parse_name_template
 from sweepmake.naming import Entry, Value, identity, join_entries, name_entry
 from sweepmake.slot_list import parse_slots
@@ -122,6 +124,7 @@ def read_sweep(
         duplicates=duplicates,
         orphans=tuple(sorted(present - used)),
         slots=first.slots,
+        measures=read_measures(source, tuple(first.templates), sorted(known)),
     )
 
 

@@ -98,6 +98,6 @@ def study_of_plan(plan: Plan) -> Study:
         cases=cases,
         stages=stages,
         results=plan.config.results,
-        measures=plan.sweep.measures,
+        measures=plan.measures,
         log_options=plan.config.logs,
     )

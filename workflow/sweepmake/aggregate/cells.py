@@ -1,0 +1,162 @@
+"""Cells of a workbook: what text they may hold, and the styles that they share.
+
+Nothing that a parameter or a log contains becomes a formula: text is written as an inline string,
+whatever it begins with.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sweepmake.aggregate.columns import Cell
+
+if TYPE_CHECKING:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+
+__all__ = [
+    "LINK_COLOUR",
+    "Look",
+    "Styles",
+    "book_value",
+    "clean_text",
+    "is_formula_like",
+    "link_target",
+]
+
+LINK_COLOUR = "0563C1"
+
+_LONGEST = 32_767  # characters (UTF-16 units) of an Excel cell
+_CUT = " … (cut)"
+_LARGEST = 2**53  # a spreadsheet's numbers are doubles: beyond, integers change
+# what XML 1.0 cannot hold, and lone halves of surrogate pairs
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_STARTERS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - fullwidth signs begin formulas too
+
+
+def clean_text(text: str) -> str:
+    """Return text that XML can hold: what it cannot becomes U+FFFD; too long text is cut."""
+    if not text.isprintable():
+        text = text.replace("\r\n", "\n").replace("\r", "\n")  # as XML's readers do
+        text = _ILLEGAL.sub("\ufffd", text)
+    if len(text) > _LONGEST // 2 and len(text.encode("utf-16-le")) // 2 > _LONGEST:
+        kept = text.encode("utf-16-le")[: 2 * (_LONGEST - len(_CUT))]
+        text = kept.decode("utf-16-le", "ignore") + _CUT
+    return text
+
+
+def is_formula_like(text: str) -> bool:
+    """Return whether a spreadsheet may take this text for a formula."""
+    return text.lstrip(" ").startswith(_STARTERS)
+
+
+def book_value(value: Cell) -> Cell:
+    """Return what stands in a workbook for a cell: numbers that it cannot hold are text."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _LARGEST else _integer_text(value)
+    return value if math.isfinite(value) else str(value)
+
+
+def _integer_text(value: int) -> str:
+    """Return an integer's digits; in hexadecimal where Python refuses to print so many."""
+    return str(value) if value.bit_length() < 10_000 else clean_text(hex(value))
+
+
+def link_target(path: str) -> str:
+    """Return a relative path as the target of a link, percent-encoded byte by byte."""
+    return quote(PurePath(path).as_posix().encode("utf-8", "surrogateescape"), safe="/")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a cell looks.
+
+    Attributes:
+        number_format: Excel's format code.
+        bold, italic: of the font.
+        colour: of the text, "RRGGBB"; "" for black.
+        fill: the background, "RRGGBB"; "" for none.
+        wrap: whether long text is broken into lines.
+        align: "left", "right", "center" or "" for Excel's choice.
+        line: whether a line is drawn below.
+        monospace: whether the font is one of equal widths.
+    """
+
+    number_format: str = "General"
+    bold: bool = False
+    italic: bool = False
+    colour: str = ""
+    fill: str = ""
+    wrap: bool = False
+    align: str = ""
+    line: bool = False
+    monospace: bool = False
+
+
+class Styles:
+    """One cell object per look, used again for every cell of that look in a sheet.
+
+    Styling a cell costs openpyxl far more than writing it; the sheets are written row by row, so
+    that a cell object is free again once the next one is asked for.
+    """
+
+    def __init__(self, sheet: WriteOnlyWorksheet) -> None:
+        self._sheet = sheet
+        self._cells: dict[tuple[Look, bool], WriteOnlyCell] = {}
+
+    def cell(self, value: Cell, look: Look, link: str = "") -> WriteOnlyCell:
+        """Return a cell to be written next.
+
+        Args:
+            value: what it holds.
+            look: how it looks.
+            link: the target of a link, "" for none.
+        """
+        found = book_value(value)
+        risky = isinstance(found, str) and is_formula_like(found)
+        cell = self._cells.get((look, risky))
+        if cell is None:
+            cell = self._cells[look, risky] = _styled(self._sheet, look, risky)
+        cell.value = found
+        if isinstance(found, str):
+            cell.data_type = "s"  # openpyxl took "=1+1" for a formula, "#N/A" for an error
+        cell.hyperlink = link or None
+        return cell
+
+
+def _styled(sheet: WriteOnlyWorksheet, look: Look, risky: bool) -> WriteOnlyCell:
+    """Return a new cell of a look; a risky text gets Excel's mark "text, even when edited"."""
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+
+    cell = WriteOnlyCell(sheet)
+    cell.row = cell.column = 1
+    cell.number_format = look.number_format
+    cell.font = Font(
+        name="Consolas" if look.monospace else "Calibri",
+        sz=10 if look.monospace else 11,
+        b=look.bold,
+        i=look.italic,
+        color=look.colour or None,
+        u="single" if look.colour == LINK_COLOUR else None,
+    )
+    if look.fill:
+        cell.fill = PatternFill("solid", fgColor=look.fill)
+    cell.alignment = Alignment(
+        horizontal=look.align or None,
+        vertical="center" if look.wrap else None,
+        wrap_text=look.wrap or None,
+    )
+    if look.line:
+        cell.border = Border(bottom=Side("thin", color="808080"))
+    cell.quotePrefix = risky
+    return cell
