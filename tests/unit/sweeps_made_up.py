@@ -9,9 +9,10 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sweepmake.aggregate.columns import Cell, Column
 from sweepmake.aggregate.outcomes import Outcome, StageOutcome
 from sweepmake.aggregate.study import Case, Study
-from sweepmake.aggregate.table import Cell, Column, Table
+from sweepmake.aggregate.table import Table
 from sweepmake.measures import Measures
 from sweepmake.naming import Value
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sweepmake.aggregate.columns import Cell
+from sweepmake.aggregate.outcomes import read_outcomes
 from sweepmake.aggregate.study import Study
-from sweepmake.aggregate.table import Cell, Table
+from sweepmake.aggregate.table import Table, build_table
 
-__all__ = ["ReportFile", "report_files"]
+__all__ = ["ReportFile", "list_report_files", "report_files"]
 
 _TABLES = (
     ("experiments.html", "table.rst", "Table", "the table of experiments"),
@@ -42,6 +44,15 @@ class ReportFile:
     caption: str
     category: str
     labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def list_report_files(study: Study) -> tuple[ReportFile, ...]:
+    """Return the results that exist, as the report should show them: it reads what became of all.
+
+    Raises:
+        InputError: the objective cannot be read as an expression.
+    """
+    return report_files(study, build_table(study, read_outcomes(study)))
 
 
 def report_files(study: Study, table: Table) -> tuple[ReportFile, ...]:

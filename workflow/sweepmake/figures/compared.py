@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweepmake.aggregate.columns import Cell, Column
 from sweepmake.aggregate.study import Study
-from sweepmake.aggregate.table import Cell, Column, Table
+from sweepmake.aggregate.table import Table
 from sweepmake.figures.scale import Floats, Scale, number, parameter_scale, shorten, value_scale
 from sweepmake.figures.style import plain
 

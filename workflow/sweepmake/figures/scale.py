@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sweepmake.aggregate.table import Cell
+from sweepmake.aggregate.columns import Cell
 
 __all__ = ["Floats", "Scale", "number", "parameter_scale", "shorten", "value_scale"]
 
