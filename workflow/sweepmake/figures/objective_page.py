@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sweepmake.figures.compared import Comparison, limits
-from sweepmake.figures.panels import grid
 from sweepmake.figures.scale import Floats, Scale
 from sweepmake.figures.style import ACCENT, COLOURS, GREY, HEIGHT, WIDTH, cut
 
@@ -20,21 +21,23 @@ PANELS = 12
 _FEW_VALUES = 24  # so many values have a mean each; of more, the median of parts is drawn
 _SEPARATE = 8  # so few values always have
 _PARTS = 10
-_MANY_LABELS = 40  # characters of all tick labels of a panel; more are turned
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.95, 0.35, 1.62, 0.4  # inches around the panels
+_BETWEEN, _TURNED = 0.75, 0.5  # inches beside and below a panel; more for labels that are turned
 
 
 def draw_objective(figure: Figure, comparison: Comparison, keys: tuple[str, ...]) -> None:
     """Draw one panel for each of some parameters."""
     low, high, _ = limits(comparison)
-    places = grid(len(keys))
-    for at, (key, place) in enumerate(zip(keys, places, strict=True)):
-        axes = figure.add_axes(place)
-        scale = comparison.scales[key]
+    scales = [comparison.scales[key] for key in keys]
+    places = _places(scales)
+    for at, (scale, place) in enumerate(zip(scales, places, strict=True)):
+        left, bottom, width, height = place
+        axes = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
         _draw_panel(axes, comparison, scale, (low, high))
         first = at == 0 or places[at - 1][0] > place[0]
         axes.set_ylim(low, high)
-        _ticks(axes, comparison.objective, first=first, height=place[3] * HEIGHT)
-        _parameter_ticks(axes, scale, place[2] * WIDTH)
+        _ticks(axes, comparison.objective, first=first, height=height)
+        _parameter_ticks(axes, scale, width)
 
 
 def objective_notes(comparison: Comparison) -> list[str]:
@@ -141,11 +144,35 @@ def _ticks(axes: Axes, scale: Scale, *, first: bool, height: float) -> None:
         axes.set_ylabel(cut(scale.label, height - 0.5, 8) + suffix)
 
 
+def _places(scales: Sequence[Scale]) -> list[tuple[float, float, float, float]]:
+    """Return left, bottom, width and height of each panel, in inches, row by row."""
+    count = len(scales)
+    columns = next(n for most, n in ((1, 1), (4, 2), (9, 3), (PANELS, 4)) if count <= most)
+    rows = -(-count // columns)
+    width = (WIDTH - _LEFT - _RIGHT - _BETWEEN * (columns - 1)) / columns
+    between = _BETWEEN + (_TURNED if any(_is_turned(scale, width) for scale in scales) else 0)
+    height = (HEIGHT - _TOP - _BOTTOM - between * rows) / rows
+    return [
+        (
+            _LEFT + at % columns * (width + _BETWEEN),
+            HEIGHT - _TOP - (at // columns) * (height + between) - height,
+            width,
+            height,
+        )
+        for at in range(count)
+    ]
+
+
+def _is_turned(scale: Scale, width: float) -> bool:
+    """Return whether the labels of a panel of so many inches are too long to lie."""
+    longest = max(map(len, scale.labels), default=0)
+    return longest * 0.065 > width / max(1, len(scale.labels))
+
+
 def _parameter_ticks(axes: Axes, scale: Scale, width: float) -> None:
     axes.set_xticks(scale.ticks, scale.labels)
     room = width / max(1, len(scale.labels))
-    longest = max(map(len, scale.labels), default=0)
-    if longest * 0.065 > room:
+    if _is_turned(scale, width):
         steep = room < 0.16 * 2
         for label in axes.get_xticklabels():
             label.set(
