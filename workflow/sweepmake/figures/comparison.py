@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table
-from sweepmake.figures.compared import Comparison, compare
+from sweepmake.figures.compared import Comparison, compare, count
 from sweepmake.figures.curves_page import curves_notes, curves_problem, draw_curves
 from sweepmake.figures.grid_page import draw_grid, grid_notes, kind_of_grid
 from sweepmake.figures.learning_curves import read_learning_curves
@@ -72,7 +72,7 @@ def plot_comparison(study: Study, table: Table, folder: Path) -> tuple[Path, ...
     pictures: list[Path] = []
     book = Book(
         folder / "comparison.pdf",
-        title=f"Comparison of {len(table.rows)} experiments: {study.source}",
+        title=f"Comparison of {count(len(table.rows))}: {study.source}",
         parameters=table.constant,
         subject="objective by parameter, learning curves, and the grid",
     )

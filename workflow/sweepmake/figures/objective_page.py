@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sweepmake.figures.compared import Comparison, limits
+from sweepmake.figures.compared import Comparison, count, limits
 from sweepmake.figures.scale import Floats, Scale
 from sweepmake.figures.style import ACCENT, COLOURS, GREY, HEIGHT, WIDTH, cut
 
@@ -45,8 +45,8 @@ def objective_notes(comparison: Comparison) -> list[str]:
     over = " and ".join(comparison.averaged)
     _, _, outside = limits(comparison)
     notes = [
-        "Grey: single experiments. Blue: the mean of those with this value; where there are many "
-        "values, the median of neighbours. Orange star: the best."
+        "Grey: single experiments. Blue: the median of those with this value, or of neighbours "
+        "where there are many values. Orange star: the best."
     ]
     if over and np.isfinite(comparison.spread(range(len(comparison.values)))):
         notes.append(
@@ -54,7 +54,7 @@ def objective_notes(comparison: Comparison) -> list[str]:
             "other parameters equal."
         )
     if outside:
-        notes.append(f"{outside} experiments lie so far away that they are drawn on the edge.")
+        notes.append(f"So far away that they are drawn on the edge: {count(outside)}.")
     if missing := comparison.missing():
         notes.append(missing)
     return notes
@@ -95,7 +95,7 @@ def _draw_means(
     means, spreads = [], []
     for place in places:
         here = rows[scale.positions[rows] == place].tolist()
-        means.append(float(np.mean(comparison.means(here))))
+        means.append(float(np.median(comparison.means(here))))
         spreads.append(comparison.spread(here))
     axes.plot(
         places,
@@ -120,11 +120,11 @@ def _draw_means(
         )
 
 
-def _jitter(count: int, values: int) -> Floats:
+def _jitter(points: int, values: int) -> Floats:
     """Return shifts that keep points of one value apart: the golden ratio's multiples."""
-    if count <= 3 * values:
-        return np.zeros(count)
-    return np.asarray((np.arange(count) * 0.6180339887498949 % 1.0 - 0.5) * 0.36)
+    if points <= 3 * values:
+        return np.zeros(points)
+    return np.asarray((np.arange(points) * 0.6180339887498949 % 1.0 - 0.5) * 0.36)
 
 
 def _ticks(axes: Axes, scale: Scale, *, first: bool, height: float) -> None:
@@ -146,9 +146,9 @@ def _ticks(axes: Axes, scale: Scale, *, first: bool, height: float) -> None:
 
 def _places(scales: Sequence[Scale]) -> list[tuple[float, float, float, float]]:
     """Return left, bottom, width and height of each panel, in inches, row by row."""
-    count = len(scales)
-    columns = next(n for most, n in ((1, 1), (4, 2), (9, 3), (PANELS, 4)) if count <= most)
-    rows = -(-count // columns)
+    panels = len(scales)
+    columns = next(n for most, n in ((1, 1), (4, 2), (9, 3), (PANELS, 4)) if panels <= most)
+    rows = -(-panels // columns)
     width = (WIDTH - _LEFT - _RIGHT - _BETWEEN * (columns - 1)) / columns
     between = _BETWEEN + (_TURNED if any(_is_turned(scale, width) for scale in scales) else 0)
     height = (HEIGHT - _TOP - _BOTTOM - between * rows) / rows
@@ -159,7 +159,7 @@ def _places(scales: Sequence[Scale]) -> list[tuple[float, float, float, float]]:
             width,
             height,
         )
-        for at in range(count)
+        for at in range(panels)
     ]
 
 
@@ -173,7 +173,7 @@ def _parameter_ticks(axes: Axes, scale: Scale, width: float) -> None:
     axes.set_xticks(scale.ticks, scale.labels)
     room = width / max(1, len(scale.labels))
     if _is_turned(scale, width):
-        steep = room < 0.16 * 2
+        steep = room < 0.45
         for label in axes.get_xticklabels():
             label.set(
                 rotation=90 if steep else 30,
