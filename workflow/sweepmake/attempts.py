@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from pathlib import Path
 
@@ -28,11 +29,12 @@ def newest_logs(folder: Path, records: Path, stage: str, suffix: str = "") -> tu
             break
         if found and attempt.get("state") == "finished":
             break
-        log = Path(str(attempt.get("log", "")))
+        # by its name: the folder may have been moved since, or be seen from elsewhere
+        log = folder / Path(str(attempt.get("log") or "-")).name
         if log.is_file():
             found.append(log)
     if not found:
-        logs = sorted(folder.glob(f"log.{stage}.????????.??????{suffix}"))
+        logs = sorted(folder.glob(f"log.{glob.escape(stage)}.????????.??????{glob.escape(suffix)}"))
         return tuple(logs[-1:])
     return tuple(reversed(found))
 

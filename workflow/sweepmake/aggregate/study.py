@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from sweepmake.attempts import newest_logs
 from sweepmake.measures import Measures
+from sweepmake.measures_reader import merge_measures
 from sweepmake.naming import Value
-from sweepmake.plan import RECORDS, literal
+from sweepmake.plan import RECORDS, literal, make_plan
 
 if TYPE_CHECKING:
+    from sweepmake.config import Config
     from sweepmake.plan import Plan
 
-__all__ = ["Case", "Study", "study_of_plan"]
+__all__ = ["Case", "Study", "make_study", "study_of_logs", "study_of_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,44 @@ class Study:
         return Path(self.results) / case.name / file
 
 
+def make_study(config: Config) -> Study:
+    """Return what the configuration asks for: its sweep, or its folder of logs made elsewhere.
+
+    Raises:
+        InputError: params.yaml, the folder of logs or the configuration cannot be used.
+    """
+    if config.log_folder is not None:
+        return study_of_logs(config)
+    return study_of_plan(make_plan(config))
+
+
+def study_of_logs(config: Config) -> Study:
+    """Return the study of a folder of logs that Sweepmake did not make; the folder stays as it is.
+
+    Raises:
+        InputError: there is no such folder, it holds no logs, the results would go into it, or the
+            configuration names a stage or a parameter that there is not.
+    """
+    from sweepmake.foreign import find_cases, keep_out  # it builds on this module
+
+    folder = config.log_folder or "."
+    cases, stages = find_cases(folder, config.log_names)
+    keep_out(folder, config.results, cases)
+    parameters = sorted({name for case in cases for name in case.parameters})
+    measures = merge_measures(
+        Measures(), config, stages=stages, parameters=parameters if config.over else None
+    )
+    return Study(
+        source=folder,
+        params=None,
+        cases=cases,
+        stages=stages,
+        results=config.results,
+        measures=measures,
+        log_options=config.log_options,
+    )
+
+
 def study_of_plan(plan: Plan) -> Study:
     """Return the study of a sweep."""
     stages = tuple(stage.name for stage in plan.sweep.stages)
@@ -112,5 +152,5 @@ def study_of_plan(plan: Plan) -> Study:
         stages=stages,
         results=plan.config.results,
         measures=plan.measures,
-        log_options=plan.config.logs,
+        log_options=plan.config.log_options,
     )

@@ -23,6 +23,8 @@ class LogOptions(NamedTuple):
         clean: write a cleaned log that a person can read: clean.<stage>.<attempt>.log.
         per_rank: write one per rank too: ranks.<stage>.<attempt>/rank<r>.log.
         excel: write history.xlsx too.
+        folder: of logs that were made elsewhere; not used in reading them.
+        names: what reads parameters out of their paths; see sweepmake.foreign.
     """
 
     launcher: str | None = None
@@ -31,6 +33,8 @@ class LogOptions(NamedTuple):
     clean: bool = False
     per_rank: bool = False
     excel: bool = False
+    folder: str | None = None
+    names: str | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, object] | None) -> LogOptions:
@@ -55,6 +59,8 @@ class LogOptions(NamedTuple):
             clean=_switch(config, "clean"),
             per_rank=_switch(config, "per_rank"),
             excel=_switch(config, "excel"),
+            folder=_word(config, "folder"),
+            names=_word(config, "names"),
         )
         options.check()
         return options
@@ -85,7 +91,7 @@ class LogOptions(NamedTuple):
 
 def _word(config: Mapping[str, object], key: str) -> str | None:
     value = config.get(key)
-    if value is None or value == "auto":
+    if value is None or (value == "auto" and key in ("launcher", "reader")):
         return None
     if not isinstance(value, str):
         raise InputError(f"logs: {key} must be a name, not {value!r}")
@@ -94,6 +100,8 @@ def _word(config: Mapping[str, object], key: str) -> str | None:
 
 def _switch(config: Mapping[str, object], key: str) -> bool:
     value = config.get(key, False)
+    if value in ("true", "false"):
+        return value == "true"  # Snakemake takes what stands in braces after --config for texts
     if not isinstance(value, bool):
         raise InputError(f"logs: {key} must be true or false, not {value!r}")
     return value
