@@ -3,7 +3,6 @@
 Inputs: config.yaml (optional) and params.yaml, or a folder of logs. Outputs: none.
 """
 
-import dataclasses
 import inspect
 import json
 import shlex
@@ -11,7 +10,7 @@ import sys
 
 try:
     from sweepmake import config as config_module, figures, gpus, plan as plan_module, session
-    from sweepmake.aggregate.study import make_study, study_of_plan
+    from sweepmake.aggregate.study import study_of_logs, study_of_plan
     from sweepmake.errors import SweepmakeError
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
     from sweepmake.logs.options import LogOptions
@@ -33,12 +32,12 @@ CONFIG = or_stop(
     [str(path) for path in workflow.configfiles],
     default_params=plan_module.default_params(),
 )
-LOG_OPTIONS = or_stop(LogOptions.from_config, CONFIG.logs)
+or_stop(LogOptions.from_config, CONFIG.log_options)
 # logs that were made elsewhere are read, and nothing is run
-PLAN = None if LOG_OPTIONS.folder else or_stop(plan_module.make_plan, CONFIG)
-STUDY = study_of_plan(PLAN) if PLAN else or_stop(make_study, CONFIG)
+PLAN = None if CONFIG.log_folder else or_stop(plan_module.make_plan, CONFIG)
+STUDY = study_of_plan(PLAN) if PLAN else or_stop(study_of_logs, CONFIG)
 CASES = {case.name: case for case in STUDY.cases}
-CONFIG_JSON = json.dumps(dataclasses.asdict(CONFIG), sort_keys=True)
+CONFIG_JSON = json.dumps({**config, "params": CONFIG.params}, sort_keys=True, default=str)
 STAGES = PLAN.sweep.stages if PLAN else ()
 STAGE_RULES = plan_module.rule_names(
     [stage.name for stage in STAGES],
@@ -90,8 +89,11 @@ def for_report(wildcards):
     """
     if workflow.execution_settings is not None and not ENDED:
         return []
-    from sweepmake.aggregate.report import list_report_files
+    from sweepmake.aggregate.outcomes import read_outcomes
+    from sweepmake.aggregate.report import report_files
+    from sweepmake.aggregate.table import build_table
 
+    table = or_stop(build_table, STUDY, read_outcomes(STUDY))
     return [
         before_update(
             report(
@@ -101,8 +103,15 @@ def for_report(wildcards):
                 labels=file.labels,
             )
         )
-        for file in or_stop(list_report_files, STUDY)
+        for file in report_files(STUDY, table)
     ]
+
+
+def logs_of(wildcards):
+    """List what the reading of an experiment's logs waits for: its last stage, or the logs."""
+    if PLAN:
+        return PLAN.last_marker(wildcards.experiment)
+    return [log for logs in CASES[wildcards.experiment].logs.values() for log in logs]
 
 
 ENDED = []  # holds something once all jobs have run, for --report-after-run

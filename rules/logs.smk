@@ -1,6 +1,7 @@
 """Clean and parse the logs of one experiment, on all its stages' newest runs.
 
-Inputs: the marker of the experiment's last stage; the logs themselves are found by their names.
+Inputs: the marker of the experiment's last stage (the logs are found by their names), or logs that
+were made elsewhere.
 Outputs: `<results>/<experiment>/history.csv.gz`, one row per stage, rank, epoch and step, and
 `<results>/<experiment>/metrics.json`, the summary.
 """
@@ -10,7 +11,7 @@ rule read_logs:
     """Clean and parse one experiment's logs, rank by rank."""
     localrule: True
     input:
-        last=lambda wildcards: PLAN.last_marker(wildcards.experiment),
+        logs=logs_of,
     output:
         history=STUDY.pattern("history.csv.gz"),
         metrics=STUDY.pattern("metrics.json"),

@@ -128,7 +128,7 @@ BAD = [
     ("objective: throughput", ["params.yaml:6", "'throughput' does not tell whether", "mode: max"],
      True),
     ("objective: a / val_loss", ["an expression does not tell whether more"], True),
-    ("objective: {metric: val_acc, mode: maximise}", ["expected max or min, found 'maximise'"], False),
+    ("objective: {metric: val_acc, mode: maximise}", ["max or min, found 'maximise'"], False),
     ("objective: {mode: max}", ["has no 'metric'"], False),
     ("objective: {metric: a, expression: b, mode: max}", ["both 'metric' and 'expression'"], False),
     ("objective: {metric: 'a +', mode: max}", ["'a +' cannot be read"], True),

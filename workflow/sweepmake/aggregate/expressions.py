@@ -28,8 +28,8 @@ __all__ = ["FUNCTIONS", "evaluate", "is_name", "names"]
 
 FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "abs": abs,
-    "max": max,
-    "min": min,
+    "max": lambda *values: max(values),
+    "min": lambda *values: min(values),
     "log": math.log,
     "exp": math.exp,
     "sqrt": math.sqrt,

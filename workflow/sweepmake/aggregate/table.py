@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from sweepmake.aggregate.columns import Cell, Column, Field, unique_headings
+from sweepmake.aggregate.fields import collect_fields, mapping, varied_parameters
+from sweepmake.aggregate.objective import Goal, best_first, find_goal
 from sweepmake.aggregate.outcomes import Outcome
+from sweepmake.aggregate.study import Study
 from sweepmake.naming import Value
 
-__all__ = ["Cell", "Column", "Table"]
-
-Cell = str | int | float | bool | None
-"""A value; None for an empty cell. Floats may be nan or infinite where a log says so."""
-
-Group = Literal["experiment", "objective", "parameter", "training", "metric", "cost", "link"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column.
-
-    Attributes:
-        key: its name in code: "lr", "val_loss", "train.wall_time_s".
-        heading: what a reader sees: "learning rate".
-        group: what it tells about.
-        rule: "max" or "min" where one of them is better, else None.
-        unit: "s", "MB", … or "".
-    """
-
-    key: str
-    heading: str
-    group: Group
-    rule: str | None = None
-    unit: str = ""
+__all__ = ["Cell", "Column", "Table", "build_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +53,70 @@ class Table:
         """Return the cells of a column, in the order of the rows."""
         at = self.position(key)
         return [row[at] for row in self.rows]
+
+
+def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:
+    """Return the table of a study: one row for every experiment, whatever became of it.
+
+    Columns: the experiment, its status and a note; the objective; the parameters that differ;
+    Training Log Wizard's columns; the user's own metrics; every other metric; what each stage took;
+    links. A column that is empty everywhere is left out, unless the user asked for it by name.
+
+    Args:
+        study: what the results are made of.
+        outcomes: what became of each of its experiments.
+
+    Raises:
+        InputError: the objective cannot be read as an expression.
+    """
+    fields = collect_fields(study, outcomes)
+    goal = find_goal(study.measures, fields)
+    shown = _arrange(fields, goal)
+    order = list(range(len(outcomes)))
+    if goal.field is not None:
+        order = best_first(goal.field.values, goal.mode)
+    parameters = [outcome.case.parameters for outcome in outcomes]
+    constant = varied_parameters(parameters)[1]
+    return Table(
+        columns=tuple(unique_headings(field.column for field in shown)),
+        rows=tuple(tuple(field.values[at] for field in shown) for at in order),
+        outcomes=tuple(outcomes[at] for at in order),
+        constant={name: parameters[0][name] for name in constant},
+        objective=goal.field.column.key if goal.field else None,
+        objective_text=goal.text,
+        warnings=(*goal.warnings, *_unmatched(study, outcomes)),
+    )
+
+
+def _arrange(fields: Sequence[Field], goal: Goal) -> list[Field]:
+    """Return the columns to show, the objective before the parameters."""
+    shown = [
+        replace(field, shown=True) if field.column.key in goal.uses else field for field in fields
+    ]
+    shown = [field for field in shown if field.shown]
+    if goal.field is None:
+        return shown
+    rest = [field for field in shown if field.column.key != goal.field.column.key]
+    if goal.field.column.group != "objective":  # a parameter stays where it is
+        return [goal.field if f.column.key == goal.field.column.key else f for f in shown]
+    at = sum(field.column.group == "experiment" for field in rest)
+    return [*rest[:at], goal.field, *rest[at:]]
+
+
+def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return a warning for each of the user's metrics that is missing where its stage was read."""
+    warnings = []
+    for metric in study.measures.metrics:
+        read = [
+            mapping(outcome.summary.get("measured")).get(metric.name)
+            for outcome in outcomes
+            if metric.stage in mapping(outcome.summary.get("stages"))
+        ]
+        without = sum(mapping(one).get("value") is None for one in read)
+        if without:
+            many = "none" if without == len(read) else f"only {len(read) - without}"
+            warnings.append(
+                f"metric '{metric.name}': its pattern matched in {many} of the {len(read)} "
+                f"logs of '{metric.stage}' that were read"
+            )
+    return warnings

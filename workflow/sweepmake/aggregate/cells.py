@@ -1,0 +1,177 @@
+"""Cells of a workbook: what text they may hold, and the styles that they share.
+
+Nothing that a parameter or a log contains becomes a formula: text is written as an inline string,
+whatever it begins with.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sweepmake.aggregate.columns import Cell
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
+
+__all__ = [
+    "LINK_COLOUR",
+    "Look",
+    "Styles",
+    "book_value",
+    "clean_text",
+    "is_formula_like",
+    "link_target",
+    "number_xml",
+    "text_xml",
+]
+
+LINK_COLOUR = "0563C1"
+
+_LONGEST = 32_767  # characters (UTF-16 units) of an Excel cell
+_CUT = " … (cut)"
+_LARGEST = 2**53  # a spreadsheet's numbers are doubles: beyond, integers change
+# what XML 1.0 cannot hold, and lone halves of surrogate pairs
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_STARTERS = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - fullwidth signs begin formulas too
+
+
+def clean_text(text: str) -> str:
+    """Return text that XML can hold: what it cannot becomes U+FFFD; too long text is cut."""
+    if not text.isprintable():
+        text = text.replace("\r\n", "\n").replace("\r", "\n")  # as XML's readers do
+        text = _ILLEGAL.sub("\ufffd", text)
+    if len(text) > _LONGEST // 2 and len(text.encode("utf-16-le")) // 2 > _LONGEST:
+        kept = text.encode("utf-16-le")[: 2 * (_LONGEST - len(_CUT))]
+        text = kept.decode("utf-16-le", "ignore") + _CUT
+    return text
+
+
+def is_formula_like(text: str) -> bool:
+    """Return whether a spreadsheet may take this text for a formula."""
+    return text.lstrip(" ").startswith(_STARTERS)
+
+
+def book_value(value: Cell) -> Cell:
+    """Return what stands in a workbook for a cell: numbers that it cannot hold are text."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _LARGEST else _integer_text(value)
+    return value if math.isfinite(value) else str(value)
+
+
+def _integer_text(value: int) -> str:
+    """Return an integer's digits; in hexadecimal where Python refuses to print so many."""
+    return str(value) if value.bit_length() < 10_000 else clean_text(hex(value))
+
+
+def link_target(path: str) -> str:
+    """Return a relative path as the target of a link, percent-encoded byte by byte."""
+    return quote(PurePath(path).as_posix().encode("utf-8", "surrogateescape"), safe="/")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a cell looks.
+
+    Attributes:
+        number_format: Excel's format code.
+        bold: of the font.
+        colour: of the text, "RRGGBB"; "" for black.
+        fill: the background, "RRGGBB"; "" for none.
+        wrap: whether long text is broken into lines.
+        align: "left", "right", "center" or "" for Excel's choice.
+        line: whether a line is drawn below.
+        indent: steps between the border and the text.
+        monospace: whether the font is one of equal widths.
+    """
+
+    number_format: str = "General"
+    bold: bool = False
+    colour: str = ""
+    fill: str = ""
+    wrap: bool = False
+    align: str = ""
+    line: bool = False
+    indent: int = 0
+    monospace: bool = False
+
+
+class Styles:
+    """The looks of a workbook's cells, each registered in it once.
+
+    A cell that openpyxl styles and writes by itself costs it fifty microseconds; so it only numbers
+    the styles here, and `text_xml` and `number_xml` write the cells.
+    """
+
+    def __init__(self, sheet: Worksheet) -> None:
+        self._sheet = sheet
+        self._numbers: dict[tuple[Look, bool], int] = {}
+
+    def number(self, look: Look, *, risky: bool = False) -> int:
+        """Return the number of a look in the workbook's table of styles.
+
+        Args:
+            look: the look.
+            risky: whether it is for a text that looks like a formula: it gets Excel's mark
+                "a text, even after editing".
+        """
+        found = self._numbers.get((look, risky))
+        if found is None:
+            found = self._numbers[look, risky] = _register(self._sheet, look, risky)
+        return found
+
+
+def _register(sheet: Worksheet, look: Look, risky: bool) -> int:
+    """Return the style number of a new look."""
+    from openpyxl.cell import Cell as BookCell
+    from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+
+    cell = BookCell(sheet, row=1, column=1)  # never part of the sheet
+    cell.number_format = look.number_format
+    cell.font = Font(
+        name="Consolas" if look.monospace else "Calibri",
+        sz=10 if look.monospace else 11,
+        b=look.bold,
+        color=look.colour or None,
+        u="single" if look.colour == LINK_COLOUR else None,
+    )
+    if look.fill:
+        cell.fill = PatternFill("solid", fgColor=look.fill)
+    cell.alignment = Alignment(
+        horizontal=look.align or None,
+        vertical="center" if look.wrap else None,
+        wrap_text=look.wrap or None,
+        indent=look.indent,
+    )
+    if look.line:
+        cell.border = Border(bottom=Side("thin", color="808080"))
+    cell.quotePrefix = risky
+    return int(cell.style_id)
+
+
+def text_xml(text: str, reference: str, style: int) -> str:
+    """Return a cell that holds a text, whatever it begins with.
+
+    Args:
+        text: the text, already clean.
+        reference: the cell, "B7".
+        style: the number of its style.
+    """
+    found = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    space = "" if text == text.strip() and text.isprintable() else ' xml:space="preserve"'
+    return f'<c r="{reference}" s="{style}" t="inlineStr"><is><t{space}>{found}</t></is></c>'
+
+
+def number_xml(value: float | bool, reference: str, style: int) -> str:
+    """Return a cell that holds a finite number or a truth value."""
+    if isinstance(value, bool):
+        return f'<c r="{reference}" s="{style}" t="b"><v>{value:d}</v></c>'
+    return f'<c r="{reference}" s="{style}"><v>{value!r}</v></c>'

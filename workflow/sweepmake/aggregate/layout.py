@@ -1,0 +1,123 @@
+"""How a sheet of columns looks: number formats by the size of the numbers, widths, best values."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sweepmake.aggregate.cells import book_value
+from sweepmake.aggregate.columns import Cell, Column, is_number
+
+__all__ = ["ColumnLayout", "header_lines", "lay_out"]
+
+_DIGITS = 4  # significant digits shown of a metric
+_NARROWEST, _WIDEST = 7.0, 46.0
+_HEADER_WIDEST = 14.0  # a heading alone makes a column no wider: it is wrapped
+_ARROW = 3.0  # room for the arrow of the filter
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnLayout:
+    """How a column is shown.
+
+    Attributes:
+        number_format: Excel's format code of its numbers.
+        small_format: that of numbers too small for it, such as 1e-7 among losses of about 1.
+        small: numbers nearer to zero than this are small.
+        width: in Excel's unit, about a digit.
+        best: the best value, where one is to be marked; else None.
+    """
+
+    number_format: str
+    small_format: str
+    small: float
+    width: float
+    best: float | None = None
+
+
+def lay_out(column: Column, values: Sequence[Cell]) -> ColumnLayout:
+    """Return how a column with these values is shown."""
+    numbers = [
+        value
+        for value in values
+        if is_number(value) and isinstance(value, int | float) and math.isfinite(value)
+    ]
+    number_format, small = _number_format(column, numbers)
+    shown = max((_length(value, number_format, column) for value in values), default=0.0)
+    words = max((len(word) for word in column.heading.replace("_", " ").split()), default=0)
+    heading = max(min(len(column.heading), _HEADER_WIDEST), words) + _ARROW
+    width = min(max(shown + 1.5, heading, _NARROWEST), _WIDEST)
+    return ColumnLayout(number_format, "0.000E+00", small, width, _best(column, numbers))
+
+
+def header_lines(columns: Sequence[Column], layouts: Sequence[ColumnLayout]) -> int:
+    """Return how many lines the tallest heading takes."""
+    return max(
+        (
+            _wrapped(column.heading, layout.width - _ARROW + 1)
+            for column, layout in zip(columns, layouts, strict=True)
+        ),
+        default=1,
+    )
+
+
+def _wrapped(text: str, width: float) -> int:
+    """Return how many lines a text takes when it is broken at blanks."""
+    lines, room = 1, width
+    for word in text.split():
+        if len(word) > room and room < width:
+            lines += 1
+            room = width
+        lines += int(len(word) // max(width, 1)) if len(word) > width else 0
+        room -= len(word) + 1
+    return lines
+
+
+def _number_format(column: Column, numbers: Sequence[float]) -> tuple[str, float]:
+    """Return (format code, below what a number is too small for it).
+
+    Parameters are shown as they are; seconds and megabytes as their size asks; metrics with four
+    significant digits of a typical value.
+    """
+    if column.group == "parameter" or not numbers:
+        return "General", 0.0
+    sizes = [abs(number) for number in numbers if number]
+    typical = statistics.median(sizes) if sizes else 0.0
+    if all(float(number).is_integer() for number in numbers) and column.unit == "":
+        return ("0" if max(sizes, default=0) < 1e9 else "0.000E+00"), 0.0
+    if column.unit:
+        return ("#,##0" if typical >= 100 else "0.0" if typical >= 10 else "0.000"), 0.0
+    if not 1e-4 <= typical < 1e7:
+        return "0.000E+00", 0.0
+    decimals = min(max(_DIGITS - 1 - math.floor(math.log10(typical)), 0), 6)
+    if column.rule == "max" and max(sizes) <= 1:
+        decimals = max(decimals, 4)
+    return ("0." + "0" * decimals if decimals else "0"), 5 * 10.0 ** -(decimals + 1)
+
+
+def _length(value: Cell, number_format: str, column: Column) -> float:
+    """Return how wide a value is when shown, in digits."""
+    if value is None or column.group == "link":
+        return 0.0
+    found = book_value(value)
+    if isinstance(found, str):
+        longest = max((len(line) for line in found[:500].splitlines()), default=0)
+        return float(longest)
+    if isinstance(found, bool) or found is None:
+        return 5.0
+    if number_format == "General":
+        return float(min(len(repr(found)), 12))
+    if "E" in number_format:
+        return 10.0
+    decimals = len(number_format.partition(".")[2])
+    whole = len(f"{abs(found):.0f}") + (found < 0)
+    return float(whole + (whole - 1) // 3 * ("," in number_format) + decimals + bool(decimals))
+
+
+def _best(column: Column, numbers: Sequence[float]) -> float | None:
+    """Return the best value of a ruled column, None where there is nothing to choose."""
+    if column.rule is None or len(numbers) < 2 or min(numbers) == max(numbers):
+        return None
+    return max(numbers) if column.rule == "max" else min(numbers)

@@ -1,0 +1,136 @@
+"""results/experiments.xlsx and results/experiments.csv: what a user opens after a sweep."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sweepmake.aggregate.about import about_rows, params_lines
+from sweepmake.aggregate.book_file import save_book
+from sweepmake.aggregate.columns import Grid
+from sweepmake.aggregate.csv_file import csv_text
+from sweepmake.aggregate.failure_rows import build_failures
+from sweepmake.aggregate.outcomes import Outcome
+from sweepmake.aggregate.rank_rows import MOST_ROWS, build_ranks
+from sweepmake.aggregate.settings import build_settings
+from sweepmake.aggregate.sheets import MOST_LINKS, add_about, add_grid
+from sweepmake.aggregate.study import Study
+from sweepmake.aggregate.table import Table, build_table
+from sweepmake.errors import SweepmakeError
+
+__all__ = ["CSV", "WORKBOOK", "write_tables"]
+
+WORKBOOK = "experiments.xlsx"
+CSV = "experiments.csv"
+
+
+def write_tables(
+    study: Study, outcomes: Sequence[Outcome], *, now: datetime, command: str
+) -> Table:
+    """Write the workbook and the CSV file of a study, and return their table.
+
+    Whoever opens one of them sees the old file or the new one, never a part.
+
+    Args:
+        study: what the results are made of.
+        outcomes: what became of each of its experiments.
+        now: when this happens.
+        command: the command line, for the sheet "about".
+
+    Raises:
+        SweepmakeError: a file cannot be written (a full disk, a folder in its place, …); the old
+            files stay.
+        InputError: the objective cannot be read as an expression.
+    """
+    table = build_table(study, outcomes)
+    folder = Path(study.results)
+    with _explained(folder):
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder", str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+    book, text = folder / WORKBOOK, folder / CSV
+    with ExitStack() as drafts:
+        draft = drafts.enter_context(_draft(book))
+        with _explained(book):
+            _write_book(study, table, draft, now=now, command=command)
+        other = drafts.enter_context(_draft(text))
+        with _explained(text), other.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(csv_text(table))
+        for path, made in ((book, draft), (text, other)):
+            with _explained(path):
+                made.replace(path)
+    return table
+
+
+def _write_book(study: Study, table: Table, path: Path, *, now: datetime, command: str) -> None:
+    """Write the workbook with all its sheets."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    experiments = Grid(
+        table.columns, table.rows[:MOST_ROWS], left_out=max(len(table.rows) - MOST_ROWS, 0)
+    )
+    settings = build_settings(study, table)
+    ranks = build_ranks(study, table)
+    failures = build_failures(study, table)
+    mean = f"{table.objective}.mean"
+    notes = _notes(experiments, ranks)
+    facts = about_rows(study, table, now=now, command=command, notes=notes)
+    less = next((c.rule == "min" for c in table.columns if c.key == table.objective), False)
+    contents = [
+        add_grid(book, "experiments", experiments, objective=table.objective, less_is_better=less),
+        add_grid(book, "settings", settings, frozen="A2", objective=mean, less_is_better=less),
+        add_grid(book, "ranks", ranks, frozen="D2"),
+        add_grid(book, "failures", failures),
+        add_about(book, facts, params_lines(study)),
+    ]
+    save_book(book, contents, path, now=now)
+
+
+def _notes(experiments: Grid, ranks: Grid) -> tuple[str, ...]:
+    """Return what the sheets could not hold."""
+    notes = [
+        f"sheet '{title}': {grid.left_out:,} rows are left out; Excel's sheets end at row 1,048,576"
+        for title, grid in (("experiments", experiments), ("ranks", ranks))
+        if grid.left_out
+    ]
+    links = sum(column.group == "link" for column in experiments.columns)
+    if links * len(experiments.rows) > MOST_LINKS:
+        notes.append(
+            "sheet 'experiments': some links are plain text, as Excel opens no more than "
+            f"{MOST_LINKS:,}"
+        )
+    return tuple(notes)
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """Give a path beside another to write to; what still lies there at the end is removed."""
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one for the user.
+
+    Raises:
+        SweepmakeError: the file could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "the old file, if there was one, is as it was"
+        if error.errno == errno.ENOSPC:
+            hint = f"free some space there and in {tempfile.gettempdir()}; {hint}"
+        raise SweepmakeError(f"cannot write '{path}': {reason} ({hint})") from error
