@@ -65,7 +65,8 @@ def test_is_name(expression: str, single: bool) -> None:
     "expression",
     [
         "a / zero", "zero / zero", "zero ** -1", "log(zero)", "log(b)", "sqrt(b)", "b ** 0.5",
-        "exp(1e4)", "9 ** 9 ** 9 ** 9", "1e308 * 10", "a + no", "a + missing", "missing", "no", "nan", "inf",
+        "exp(1e4)", "9 ** 9 ** 9 ** 9", "1e308 * 10", "a + no", "a + missing", "missing", "no",
+        "nan", "inf",
         "1 / inf", "max(a, nan)", "a * `not there`", "(b ** 0.5) ** 2",
     ],
 )  # fmt: skip

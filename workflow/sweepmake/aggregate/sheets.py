@@ -1,17 +1,28 @@
-"""The sheets of the workbook, written row by row."""
+"""The sheets of the workbook: their frames, and their rows as XML, one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sweepmake.aggregate.cells import LINK_COLOUR, Look, Styles, link_target
-from sweepmake.aggregate.columns import Cell, Column, Grid, is_number
+from sweepmake.aggregate.book_file import SheetContent
+from sweepmake.aggregate.cells import (
+    LINK_COLOUR,
+    Look,
+    Styles,
+    book_value,
+    clean_text,
+    is_formula_like,
+    link_target,
+    number_xml,
+    text_xml,
+)
+from sweepmake.aggregate.columns import Cell, Column, Grid
 from sweepmake.aggregate.layout import ColumnLayout, header_lines, lay_out
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
-    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+    from openpyxl.worksheet.worksheet import Worksheet
 
 __all__ = ["MOST_LINKS", "STATUS_FILLS", "add_about", "add_grid"]
 
@@ -41,6 +52,9 @@ _BEST_FILL = "FFE699"
 _SCALE = ("F8B4A6", "FFFFFF", "9AD1A6")  # worst, middle, best
 _LINE_HEIGHT = 15.0
 
+_Writer = Callable[[Cell, str], str]
+"""Makes the XML of a cell of its value and its reference ("B7")."""
+
 
 def add_grid(
     book: Workbook,
@@ -50,93 +64,123 @@ def add_grid(
     frozen: str = "B2",
     objective: str | None = None,
     less_is_better: bool = False,
-) -> None:
+) -> SheetContent:
     """Add a sheet: a styled header, one row per row of the grid, filters, links, marks.
 
     Args:
-        book: the workbook, in openpyxl's write-only mode.
+        book: the workbook; the sheet gets all but its rows here.
         title: the sheet's name.
         grid: its columns and rows.
         frozen: the cell left of and above which everything stays in view.
         objective: key of the column that gets a colour scale.
         less_is_better: whether less of that column is better.
+
+    Returns:
+        The rows.
     """
-    sheet: WriteOnlyWorksheet = book.create_sheet(title)
+    from openpyxl.utils import get_column_letter
+
+    sheet = book.create_sheet(title)
     layouts = [
         lay_out(column, [row[at] for row in grid.rows]) for at, column in enumerate(grid.columns)
     ]
-    _prepare(sheet, grid, layouts, frozen)
+    letters = [get_column_letter(at) for at in range(1, len(grid.columns) + 1)]
+    _frame(sheet, grid, layouts, frozen)
+    if objective in [column.key for column in grid.columns] and grid.rows:
+        at = [column.key for column in grid.columns].index(str(objective))
+        _colour(sheet, f"{letters[at]}2:{letters[at]}{len(grid.rows) + 1}", less_is_better)
+    extent = f"A1:{letters[-1]}{len(grid.rows) + 1 + bool(grid.left_out)}"
+    content = SheetContent(sheet, (), extent)
+    height = _LINE_HEIGHT * header_lines(grid.columns, layouts) + 4
+    content.rows = _rows(sheet, grid, layouts, letters, height, content.links)
+    return content
+
+
+def _rows(
+    sheet: Worksheet,
+    grid: Grid,
+    layouts: Sequence[ColumnLayout],
+    letters: Sequence[str],
+    height: float,
+    links: list[tuple[str, str]],
+) -> Iterator[str]:
+    """Return the rows' XML; all styles are numbered before the first row is asked for.
+
+    Args:
+        sheet: the sheet.
+        grid: its columns and rows.
+        layouts, letters: how each column is shown, and its name in references.
+        height: of the header.
+        links: where the links that stand in the rows are put.
+    """
     styles = Styles(sheet)
+    linked = _linked(grid)
     heads = [
-        Look(bold=True, colour="FFFFFF", fill=_HEADER_FILLS[column.group], wrap=True)
-        for column in grid.columns
+        styles.number(Look(bold=True, colour="FFFFFF", fill=_HEADER_FILLS[c.group], wrap=True))
+        for c in grid.columns
     ]
-    sheet.append(
-        styles.cell(column.heading, look) for column, look in zip(grid.columns, heads, strict=True)
-    )
-    links = _Links(len(grid.rows), grid.columns)
     writers = [
-        _writer(styles, column, layout, links)
+        _link_writer(styles, column, links if column.key in linked else None)
+        if column.group == "link"
+        else _writer(styles, column, layout)
         for column, layout in zip(grid.columns, layouts, strict=True)
     ]
-    for row in grid.rows:
-        sheet.append(
-            None if value is None else write(value)
-            for write, value in zip(writers, row, strict=True)
-        )
-    if grid.left_out:
-        sheet.append([f"… and {grid.left_out:,} rows more, for which the sheet has no room"])
-    _finish(sheet, grid, objective, less_is_better)
+    plain = styles.number(Look())
+
+    def stream() -> Iterator[str]:
+        yield f'<row r="1" ht="{height:g}" customHeight="1">'
+        for column, letter, style in zip(grid.columns, letters, heads, strict=True):
+            yield text_xml(clean_text(column.heading), f"{letter}1", style)
+        yield "</row>"
+        cells = list(zip(writers, letters, strict=True))
+        for number, row in enumerate(grid.rows, 2):
+            yield f'<row r="{number}">'
+            for (write, letter), value in zip(cells, row, strict=True):
+                if value is not None:
+                    yield write(value, f"{letter}{number}")
+            yield "</row>"
+        if grid.left_out:
+            number = len(grid.rows) + 2
+            text = f"… and {grid.left_out:,} rows more, for which the sheet has no room"
+            yield f'<row r="{number}">{text_xml(text, f"A{number}", plain)}</row>'
+
+    return stream()
 
 
-class _Links:
-    """Which columns can have links: as many as fit under the limit of a sheet."""
-
-    def __init__(self, rows: int, columns: Sequence[Column]) -> None:
-        linked = [column.key for column in columns if column.group == "link"]
-        room = MOST_LINKS // rows if rows else len(linked)
-        self.keys = frozenset(linked[:room])
+def _linked(grid: Grid) -> frozenset[str]:
+    """Return the columns that can have links: as many as fit under the limit of a sheet."""
+    columns = [column.key for column in grid.columns if column.group == "link"]
+    return frozenset(columns[: MOST_LINKS // max(len(grid.rows), 1)])
 
 
-def _prepare(
-    sheet: WriteOnlyWorksheet, grid: Grid, layouts: Sequence[ColumnLayout], frozen: str
-) -> None:
-    """Set what stands before the rows in the file: panes, widths, heights."""
+def _frame(sheet: Worksheet, grid: Grid, layouts: Sequence[ColumnLayout], frozen: str) -> None:
+    """Set what stands around the rows: panes, widths, the filter, the page."""
     from openpyxl.utils import get_column_letter
 
     sheet.freeze_panes = frozen
     sheet.print_title_rows = "1:1"
     _fit_to_width(sheet)
-    sheet.sheet_format.defaultRowHeight = _LINE_HEIGHT
     for at, (column, layout) in enumerate(zip(grid.columns, layouts, strict=True), 1):
         dimension = sheet.column_dimensions[get_column_letter(at)]
         dimension.width = layout.width
         if column.key in grid.details:
             dimension.outlineLevel = 1
             dimension.hidden = True
-    sheet.row_dimensions[1].height = _LINE_HEIGHT * header_lines(grid.columns, layouts) + 4
+    last = max(len(grid.rows), 1) + 1
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(grid.columns))}{last}"
 
 
-def _fit_to_width(sheet: WriteOnlyWorksheet) -> None:
+def _fit_to_width(sheet: Worksheet) -> None:
     """Print on landscape pages, as wide as the sheet."""
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
 
 
-def _finish(
-    sheet: WriteOnlyWorksheet, grid: Grid, objective: str | None, less_is_better: bool
-) -> None:
-    """Set what stands after the rows: the filter and the colours of the objective."""
+def _colour(sheet: Worksheet, cells: str, less_is_better: bool) -> None:
+    """Give a column a colour scale, from the worst value to the best."""
     from openpyxl.formatting.rule import ColorScaleRule
-    from openpyxl.utils import get_column_letter
 
-    last = max(len(grid.rows), 1) + 1
-    sheet.auto_filter.ref = f"A1:{get_column_letter(max(len(grid.columns), 1))}{last}"
-    keys = [column.key for column in grid.columns]
-    if objective is None or objective not in keys or not grid.rows:
-        return
-    letter = get_column_letter(keys.index(objective) + 1)
     low, middle, high = reversed(_SCALE) if less_is_better else _SCALE
     rule = ColorScaleRule(
         start_type="min",
@@ -147,65 +191,109 @@ def _finish(
         end_type="max",
         end_color=high,
     )
-    sheet.conditional_formatting.add(f"{letter}2:{letter}{last}", rule)
+    sheet.conditional_formatting.add(cells, rule)
 
 
-def _writer(
-    styles: Styles, column: Column, layout: ColumnLayout, links: _Links
-) -> Callable[[Cell], object]:
-    """Return what makes a column's cells of values, with all looks made once."""
-    plain = Look(number_format=layout.number_format)
-    if column.group == "link":
-        look = Look(colour=LINK_COLOUR) if column.key in links.keys else plain
-        if column.key in links.keys:
-            words = column.heading
-            return lambda value: styles.cell(words, look, link_target(str(value)))
-        return lambda value: styles.cell(value, look)
-    if column.key == "status":
-        looks = {status: Look(fill=fill) for status, fill in STATUS_FILLS.items()}
-        return lambda value: styles.cell(value, looks.get(str(value), plain))
-    small = Look(number_format=layout.small_format)
-    best = Look(number_format=layout.number_format, bold=True, fill=_BEST_FILL)
-    text = Look(align="right" if column.group in ("training", "metric", "objective") else "")
+def _text_writer(styles: Styles, look: Look) -> _Writer:
+    """Return what writes texts of one look."""
+    plain, risky = styles.number(look), styles.number(look, risky=True)
 
-    def write(value: Cell) -> object:
-        if isinstance(value, str) or not is_number(value):
-            return styles.cell(value, text)
-        if value == layout.best:
-            return styles.cell(value, best)
-        if value and abs(float(value)) < layout.small:
-            return styles.cell(value, small)
-        return styles.cell(value, plain)
+    def write(value: Cell, reference: str) -> str:
+        text = clean_text(str(value))
+        return text_xml(text, reference, risky if is_formula_like(text) else plain)
 
     return write
 
 
-def add_about(book: Workbook, rows: Sequence[tuple[str, Cell]], lines: Sequence[str]) -> None:
+def _link_writer(styles: Styles, column: Column, links: list[tuple[str, str]] | None) -> _Writer:
+    """Return what writes a column's links, as texts where there are too many of them."""
+    if links is None:
+        return _text_writer(styles, Look())
+    style, words = styles.number(Look(colour=LINK_COLOUR)), column.heading
+
+    def write(value: Cell, reference: str) -> str:
+        links.append((reference, link_target(str(value))))
+        return text_xml(words, reference, style)
+
+    return write
+
+
+def _writer(styles: Styles, column: Column, layout: ColumnLayout) -> _Writer:
+    """Return what writes a column's cells."""
+    if column.key == "status" and column.group == "experiment":
+        by_status = {
+            status: styles.number(Look(fill=fill)) for status, fill in STATUS_FILLS.items()
+        }
+        other = styles.number(Look())
+        return lambda value, reference: text_xml(
+            str(value), reference, by_status.get(str(value), other)
+        )
+    measured = column.group in ("training", "metric", "objective")
+    write_text = _text_writer(styles, Look(align="right") if measured else Look(indent=1))
+    plain = styles.number(Look(number_format=layout.number_format))
+    small_style = styles.number(Look(number_format=layout.small_format))
+    best_style = styles.number(Look(number_format=layout.number_format, bold=True, fill=_BEST_FILL))
+    best, small = layout.best, layout.small
+
+    def write(value: Cell, reference: str) -> str:
+        value = book_value(value)
+        if value is None or isinstance(value, str):
+            return write_text(value, reference)
+        if value == best and not isinstance(value, bool):
+            return number_xml(value, reference, best_style)
+        if -small < value < small and value:
+            return number_xml(value, reference, small_style)
+        return number_xml(value, reference, plain)
+
+    return write
+
+
+def add_about(
+    book: Workbook, facts: Sequence[tuple[str, Cell]], lines: Sequence[str]
+) -> SheetContent:
     """Add the sheet about the whole: named facts, then params.yaml line by line.
 
     Args:
-        book: the workbook, in openpyxl's write-only mode.
-        rows: (name, value); a name without a value is a heading.
+        book: the workbook; the sheet gets all but its rows here.
+        facts: (name, value); a name without a value is a heading.
         lines: the text of params.yaml.
+
+    Returns:
+        The rows.
     """
-    sheet: WriteOnlyWorksheet = book.create_sheet("about")
+    sheet = book.create_sheet("about")
     _fit_to_width(sheet)
     sheet.column_dimensions["A"].width = 26
     sheet.column_dimensions["B"].width = 110
     styles = Styles(sheet)
-    heading = Look(bold=True, line=True)
-    name_look, value_look = Look(bold=True, colour="44546A"), Look(align="left", wrap=False)
-    code = Look(monospace=True)
-    for name, value in rows:
+    write_heading = _text_writer(styles, Look(bold=True, line=True))
+    write_name = _text_writer(styles, Look(bold=True, colour="44546A"))
+    write_value = _text_writer(styles, Look(align="left"))
+    write_line = _text_writer(styles, Look(monospace=True))
+    number_style = styles.number(Look(align="left"))
+    rows: list[str] = []
+
+    def add(*cells: str) -> None:
+        rows.append(f'<row r="{len(rows) + 1}">{"".join(cells)}</row>')
+
+    def add_heading(text: str) -> None:
+        if rows:
+            add()
+        add(write_heading(text, f"A{len(rows) + 1}"), write_heading(" ", f"B{len(rows) + 1}"))
+
+    for name, value in facts:
         if value is None:
-            sheet.append([])
-            sheet.append(styles.cell(text, heading) for text in (name, " "))
-        else:
-            sheet.append(
-                styles.cell(cell, look) for cell, look in ((name, name_look), (value, value_look))
-            )
+            add_heading(name)
+            continue
+        place, found = f"B{len(rows) + 1}", book_value(value)
+        cell = (
+            number_xml(found, place, number_style)
+            if isinstance(found, int | float)
+            else write_value(found, place)
+        )
+        add(write_name(name, f"A{len(rows) + 1}"), cell)
     if lines:
-        sheet.append([])
-        sheet.append(styles.cell(text, heading) for text in ("params.yaml", " "))
+        add_heading("params.yaml")
     for line in lines:
-        sheet.append(cell for cell in (None, styles.cell(line, code)))
+        add(write_line(line, f"B{len(rows) + 1}"))
+    return SheetContent(sheet, rows, f"A1:B{max(len(rows), 1)}")

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
-from zipfile import ZIP_DEFLATED, ZipFile
 
 from sweepmake.aggregate.about import about_rows, params_lines
+from sweepmake.aggregate.book_file import save_book
 from sweepmake.aggregate.columns import Grid
 from sweepmake.aggregate.csv_file import csv_text
 from sweepmake.aggregate.failure_rows import build_failures
@@ -24,15 +23,10 @@ from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table, build_table
 from sweepmake.errors import SweepmakeError
 
-if TYPE_CHECKING:
-    from openpyxl import Workbook
-
 __all__ = ["CSV", "WORKBOOK", "write_tables"]
 
 WORKBOOK = "experiments.xlsx"
 CSV = "experiments.csv"
-
-_COMPRESSION = 3  # half the time of zip's usual 6, for a file some percent larger
 
 
 def write_tables(
@@ -63,7 +57,7 @@ def write_tables(
     with ExitStack() as drafts:
         draft = drafts.enter_context(_draft(book))
         with _explained(book):
-            _save(_fill(study, table, now=now, command=command), draft, now)
+            _write_book(study, table, draft, now=now, command=command)
         other = drafts.enter_context(_draft(text))
         with _explained(text), other.open("w", encoding="utf-8", newline="") as file:
             file.writelines(csv_text(table))
@@ -73,25 +67,30 @@ def write_tables(
     return table
 
 
-def _fill(study: Study, table: Table, *, now: datetime, command: str) -> Workbook:
-    """Return the workbook with all its sheets."""
+def _write_book(study: Study, table: Table, path: Path, *, now: datetime, command: str) -> None:
+    """Write the workbook with all its sheets."""
     from openpyxl import Workbook
 
-    book = Workbook(write_only=True)
-    less = next((c.rule == "min" for c in table.columns if c.key == table.objective), False)
-    experiments = Grid(table.columns, table.rows, left_out=max(len(table.rows) - MOST_ROWS, 0))
+    book = Workbook()
+    book.remove(book.active)
+    experiments = Grid(
+        table.columns, table.rows[:MOST_ROWS], left_out=max(len(table.rows) - MOST_ROWS, 0)
+    )
     settings = build_settings(study, table)
     ranks = build_ranks(study, table)
     failures = build_failures(study, table)
     mean = f"{table.objective}.mean"
-    add_grid(book, "experiments", experiments, objective=table.objective, less_is_better=less)
-    add_grid(book, "settings", settings, frozen="A2", objective=mean, less_is_better=less)
-    add_grid(book, "ranks", ranks, frozen="D2")
-    add_grid(book, "failures", failures)
     notes = _notes(experiments, ranks)
-    rows = about_rows(study, table, now=now, command=command, notes=notes)
-    add_about(book, rows, params_lines(study))
-    return book
+    facts = about_rows(study, table, now=now, command=command, notes=notes)
+    less = next((c.rule == "min" for c in table.columns if c.key == table.objective), False)
+    contents = [
+        add_grid(book, "experiments", experiments, objective=table.objective, less_is_better=less),
+        add_grid(book, "settings", settings, frozen="A2", objective=mean, less_is_better=less),
+        add_grid(book, "ranks", ranks, frozen="D2"),
+        add_grid(book, "failures", failures),
+        add_about(book, facts, params_lines(study)),
+    ]
+    save_book(book, contents, path, now=now)
 
 
 def _notes(experiments: Grid, ranks: Grid) -> tuple[str, ...]:
@@ -108,16 +107,6 @@ def _notes(experiments: Grid, ranks: Grid) -> tuple[str, ...]:
             f"{MOST_LINKS:,}"
         )
     return tuple(notes)
-
-
-def _save(book: Workbook, path: Path, now: datetime) -> None:
-    """Write a workbook; like openpyxl's own save, which leaves its archive open on an error."""
-    from openpyxl.writer.excel import ExcelWriter
-
-    book.properties.creator = "Sweepmake"
-    book.properties.created = book.properties.modified = now.replace(tzinfo=None)
-    with ZipFile(path, "w", ZIP_DEFLATED, allowZip64=True, compresslevel=_COMPRESSION) as archive:
-        ExcelWriter(book, archive).save()
 
 
 @contextmanager
