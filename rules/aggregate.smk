@@ -44,8 +44,8 @@ rule build_workbook:
     conda:
         "../environment.yml"
     shell:
-        program("build_workbook") + " --config {params.config:q} 2> {log:q}"
-        " && touch {output.done:q} || {{ cat {log:q} >&2; exit 1; }}"
+        program("build_workbook") + " --config {params.config:q} 2>&1 | tee {log:q}"
+        " && touch {output.done:q}"
 
 
 rule plot_comparison:
@@ -81,5 +81,4 @@ rule results:
         "../environment.yml"
     threads: workflow.cores
     shell:
-        program("build_results") + " --config {params.config:q} --cores {threads} 2> {log:q}"
-        " || {{ cat {log:q} >&2; exit 1; }}"
+        program("build_results") + " --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"
