@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -12,7 +11,6 @@ import yaml
 
 from sweepmake.commands import fill
 from sweepmake.errors import InputError
-from sweepmake.measures import metrics_to_json
 from sweepmake.measures_reader import merge_measures
 from sweepmake.sweep import parse_slots, read_sweep
 
@@ -62,7 +60,7 @@ class Plan:
         measures: metrics, objective and headings, of params.yaml and the configuration.
     """
 
-    __slots__ = ("_after", "_metrics", "_numbers", "_parameters", "_stages", "config",
+    __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config",
                  "experiments", "measures", "slots", "sweep")  # fmt: skip
 
     def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
@@ -77,8 +75,6 @@ class Plan:
             stages=[stage.name for stage in sweep.stages],
             parameters=_parameters(sweep) if config.over else None,
         )
-        metrics = self.measures.metrics
-        self._metrics = [f"--metrics={metrics_to_json(metrics)}"] if metrics else []
         self._numbers = {name: number for number, name in enumerate(self.experiments)}
         self._stages: dict[str, Stage] = {stage.name: stage for stage in sweep.stages}
         order = tuple(self._stages)
@@ -125,18 +121,6 @@ class Plan:
     def last_markers(self) -> list[str]:
         """The markers of the last stage of every experiment."""
         return [self.last_marker(experiment) for experiment in self.experiments]
-
-    def log_arguments(self, experiment: str) -> list[str]:
-        """The arguments of scripts/read_logs.py: all stages, also those not selected now."""
-        return [
-            f"--folder={self.folder(experiment)}",
-            f"--records={self.records(experiment)}",
-            f"--suffix={self.suffix(experiment)}",
-            f"--output={self.config.results}/{experiment}",
-            f"--options={json.dumps(self.config.logs, sort_keys=True)}",
-            *self._metrics,
-            *self._stages,
-        ]
 
     def priority(self, experiment: str, stage: str) -> int:
         """What has begun goes on first, then the order of the file decides."""

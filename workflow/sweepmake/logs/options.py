@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, suggestion
@@ -12,8 +12,9 @@ from .readers import READERS
 
 if TYPE_CHECKING:
     from ..measures import MetricPattern
+    from .summary import Json
 
-__all__ = ["LogOptions", "read_metrics"]
+__all__ = ["LogOptions", "read_metrics", "read_with"]
 
 
 class LogOptions(NamedTuple):
@@ -118,6 +119,16 @@ def _patterns(value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
         return tuple(value)
     raise InputError(f"logs: pattern must be a regular expression or a list of them, not {value!r}")
+
+
+def read_with(options: LogOptions, metrics: Sequence[MetricPattern]) -> dict[str, Json]:
+    """Return how logs are read, for metrics.json: when it changes, they must be read again."""
+    return {
+        "launcher": options.launcher,
+        "reader": options.reader,
+        "pattern": list(options.pattern),
+        "metrics": [[one.name, one.stage, one.pattern, one.take] for one in metrics],
+    }
 
 
 def read_metrics(argument: str) -> tuple[MetricPattern, ...]:
