@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -218,12 +219,36 @@ Root Cause (first observed failure):
 @pytest.mark.parametrize("tagged", [True, False])
 def test_torchruns_own_exception_is_second_hand(tmp_path: Path, tagged: bool) -> None:
     """It only reports that of the rank, which is the one to show."""
-    import re
-
     text = TORCHRUN if tagged else re.sub(r"^\[default\d\]:", "", TORCHRUN, flags=re.M)
     found = told(tmp_path, text)
     assert (found.kind, found.rank) == ("out of GPU memory", 1)
     assert found.last_line.startswith("RuntimeError: CUDA out of memory.")
+
+
+SRUN = """\
+0: step 1 loss 0.5
+1: step 1 loss 0.6
+0: step 2 loss 0.4
+1: the shard 7 is missing
+0: step 3 loss 0.4
+srun: error: vm: task 0: Terminated
+srun: error: vm: task 1: Exited with exit code 17
+srun: Terminating StepId=7.0
+slurmstepd: error: *** STEP 7.0 ON vm CANCELLED AT 2026-11-21T17:00:00 ***
+"""
+
+
+def test_a_rank_that_the_launcher_stopped_is_not_the_first(tmp_path: Path) -> None:
+    """It was told to end because another one had failed; that one's last words are shown."""
+    found = told(tmp_path, SRUN, 17)
+    assert (found.kind, found.rank) == ("failed", 1)
+    assert found.last_line == "the shard 7 is missing"
+
+
+def test_a_launchers_last_words_are_not_the_programs(tmp_path: Path) -> None:
+    """Also where the log has no tags."""
+    found = told(tmp_path, re.sub(r"^\d: ", "", SRUN, flags=re.M), 17)
+    assert (found.rank, found.last_line) == (1, "step 3 loss 0.4")
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:
