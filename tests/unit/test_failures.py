@@ -233,6 +233,7 @@ SRUN = """\
 0: step 3 loss 0.4
 srun: error: vm: task 0: Terminated
 srun: error: vm: task 1: Exited with exit code 17
+srun: error: vm: task 2: Terminated
 srun: Terminating StepId=7.0
 slurmstepd: error: *** STEP 7.0 ON vm CANCELLED AT 2026-11-21T17:00:00 ***
 """
