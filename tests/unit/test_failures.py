@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stage_runner import Runner
 
 from sweepmake.aggregate.failures import KINDS, Failure, describe_failure
 from sweepmake.aggregate.last_words import TAIL, read_last_words
-from sweepmake.aggregate.outcomes import Outcome, StageOutcome
-from sweepmake.aggregate.study import Case
+from sweepmake.aggregate.outcomes import Outcome, StageOutcome, read_outcome
+from sweepmake.aggregate.study import Case, Study
 
 DATA = Path(__file__).parent.parent / "data"
 CASE = Case("e", {}, "output/e", "output/e/.sweepmake", ("train", "test"))
@@ -250,6 +255,49 @@ def test_a_launchers_last_words_are_not_the_programs(tmp_path: Path) -> None:
     """Also where the log has no tags."""
     found = told(tmp_path, re.sub(r"^\d: ", "", SRUN, flags=re.M), 17)
     assert (found.rank, found.last_line) == (1, "step 3 loss 0.4")
+
+
+COMMANDS = [
+    ("echo one; pyhton train.py", "command not found", "pyhton: command not found"),
+    ("echo one; exit 3", "failed", "one"),
+    ("echo one; kill -9 $$", "killed", "one"),
+    ("echo one; kill -11 $$", "segmentation fault", "one"),
+    ("timeout 0.1 sleep 9", "timeout", ""),
+    ("cat no/such/file", "file not found", "cat: no/such/file: No such file or directory"),
+    (f"{sys.executable} -c 'import no_such'", "Python exception", "ModuleNotFoundError: No module"),
+    ("echo full > /dev/full", "disk full", "No space left on device"),
+    (f"ulimit -v 400000; {sys.executable} -c 'bytes(1 << 32)'", "out of memory", "MemoryError"),
+]
+
+
+@pytest.mark.parametrize(("command", "kind", "line"), COMMANDS, ids=[c[0][:25] for c in COMMANDS])
+def test_runs_that_really_fail(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, command: str, kind: str, line: str
+) -> None:
+    """From the command through the stage runner's record and log to the kind of failure."""
+    monkeypatch.chdir(runner.folder)
+    assert runner.run(command)[0] != 0
+    case = Case("E", {}, "output/E", "output/E/.sweepmake", ("train",))
+    found = describe_failure(
+        read_outcome(Study("params.yaml", None, (case,), ("train",), "r"), case)
+    )
+    assert found is not None
+    assert found.kind == kind
+    assert line in found.last_line
+
+
+@given(
+    st.binary(max_size=300)
+    | st.text("[0,1]<stdout>:\\n\\r\x1b Error-=", max_size=200).map(str.encode)
+)
+def test_no_log_is_too_strange(text: bytes) -> None:
+    """Any bytes give a failure whose line a table can hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        log.write_bytes(text * 3)
+        for code in (1, 139, None):
+            found = described(log, code)
+            assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", found.last_line)
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:
