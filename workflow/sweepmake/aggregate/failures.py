@@ -61,7 +61,7 @@ _RECENT = 60
 _LAST = 20  # so many of them where there is no exception
 _FRESH = 3  # an exception so near to the end explains a SIGKILL or SIGTERM too
 _MEMORY = re.compile(
-    r"oom[-_ ]kill|OOM Killed|task[s ][\d,\- \[\]]*: Out Of Memory|Out of memory: Kill",
+    r"(?<!\w)oom[-_ ]kill|task[s ][\d,\- \[\]]*: Out Of Memory|Out of memory: Kill",
     re.IGNORECASE,
 )
 _TIME = re.compile(r"DUE TO TIME LIMIT|PBS: job killed: (?:walltime|cput)|TERM_RUNLIMIT")
