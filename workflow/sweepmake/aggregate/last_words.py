@@ -19,6 +19,7 @@ TAIL = 1 << 16
 
 _LONGEST = 500
 _BREAKS = re.compile(r"[\r\n\x08]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a table's cell cannot hold them
 # PyTorch itself puts `[rank2]: ` before each line of a traceback
 _RANK = re.compile(r"\[rank(\d+)\]:(?: |$)")
 _TORCHRUN = re.compile(rb"^\[(?!rank\d)\w*?\d+\]:", re.MULTILINE)
@@ -141,7 +142,8 @@ def _lines(text: bytes, rank: int) -> Iterable[tuple[int, str]]:
         words = ESCAPE.sub("", words)
     for line in _BREAKS.split(words):
         own = _RANK.match(line)
-        kept = (line[own.end() :] if own else line)[:_LONGEST].rstrip()
+        kept = (line[own.end() :] if own else line)[:_LONGEST]
+        kept = _CONTROL.sub("", kept).rstrip()
         if kept:
             yield (int(own[1][:9]) if own and rank >= 0 else rank), kept
 

@@ -14,7 +14,7 @@ line feed, and where a redraw begins. Colour codes are taken out. Memory is that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
@@ -187,15 +187,30 @@ class _Stream:
         words = data.decode("utf-8", "replace")
         if "\x1b" in words or "\x00" in words:
             words = ESCAPE.sub("", words)
-        lines: list[str] | None = None
+        every: list[str] | None = None
         for search, found in zip(self._searches, self.found, strict=True):
-            if search.literal not in words:
-                continue
-            if lines is None:
-                lines = [line[:LONGEST].rstrip() for line in _BREAKS.split(words)]
+            lines: Iterable[str]
+            if search.literal:
+                lines = _lines_with(search.literal, words)
+            else:
+                every = every or [line[:LONGEST].rstrip() for line in _BREAKS.split(words)]
+                lines = every
             for line in filter(search.search, lines):
                 for match in search.every(line):
                     found.add(search.text(match))
+
+
+def _lines_with(literal: str, words: str) -> Iterator[str]:
+    """Yield the lines that hold a text, without cutting the others."""
+    at = words.find(literal)
+    if at < 0:
+        return
+    words = words.replace("\r", "\n").replace("\x08", "\n")
+    while at >= 0:
+        begin, end = words.rfind("\n", 0, at) + 1, words.find("\n", at)
+        end = len(words) if end < 0 else end
+        yield words[begin : min(end, begin + LONGEST)].rstrip()
+        at = words.find(literal, end)
 
 
 class MetricSearch:
