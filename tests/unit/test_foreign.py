@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -247,11 +248,14 @@ class TestWizard:
 
     def test_no_log_is_opened(self, wizard: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Only `param` files are read: a folder of huge logs costs nothing."""
-        opened = []
+        opened: list[str] = []
         original = Path.open
-        monkeypatch.setattr(
-            Path, "open", lambda self, *a, **k: opened.append(self.name) or original(self, *a, **k)
-        )
+
+        def watched(path: Path, mode: str = "r", **options: str) -> IO[str] | IO[bytes]:
+            opened.append(path.name)
+            return original(path, mode, **options)  # type: ignore[call-overload, no-any-return]
+
+        monkeypatch.setattr(Path, "open", watched)
         put(wizard / "Lr_1/param", "lr: 1\n")
         put(wizard / "Lr_1/log.train.20220101.000000")
         opened.clear()
@@ -432,7 +436,7 @@ class TestNames:
         """The message says how many files there are, and shows one of their paths."""
         said = refused(hydra, r"lr=(?P<lr>[^/]+)\.log")
         assert "none of the 12 files" in said
-        assert "lr=1e-3/seed=1/eval.stdout" in said
+        assert "such as 'lr=0.1/seed=1/eval.stdout'" in said
 
     def test_two_experiments_of_one_name_are_refused(self, hydra: Path) -> None:
         """Both places are named."""
@@ -467,6 +471,11 @@ class TestRefusals:
             study(7)
         put(tmp_path / "7/a/train.log")
         assert [case.name for case in study(7).cases] == ["a"]
+
+    def test_a_mapping_that_is_no_yaml(self) -> None:
+        r"""In YAML's double quotes `\d` is an error: Snakemake takes all of it for a text."""
+        with pytest.raises(InputError, match="in single quotes"):
+            study('{folder: runs, names: "\\d"}')
 
     def test_a_file(self, tmp_path: Path) -> None:
         assert "is a file, expected a folder" in refused(put(tmp_path / "some.log"))

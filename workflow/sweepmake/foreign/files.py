@@ -14,7 +14,7 @@ import yaml
 
 from sweepmake.aggregate.study import Case
 from sweepmake.errors import InputError
-from sweepmake.foreign.names import natural_key, read_value
+from sweepmake.foreign.names import read_value
 from sweepmake.naming import Value
 
 __all__ = ["Draft", "Listing", "Param", "check_folder", "make_case", "read_param", "walk"]
@@ -29,7 +29,7 @@ _short.maxlevel, _short.maxlist, _short.maxdict, _short.maxstring = 2, 200, 200,
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in one folder, hidden things left out, sorted as people sort.
+    """What lies in one folder, hidden things left out, sorted.
 
     Attributes:
         path: its path, beginning with the folder that was named.
@@ -90,6 +90,10 @@ def check_folder(folder: str) -> None:
         hint = "a path is taken from the folder in which you work"
         if read_value(folder) != folder:
             hint = f"Snakemake changes numbers on its command line: write logs=./{folder} there"
+        if folder.startswith("{"):
+            hint = (
+                "a mapping that is no YAML is taken for a text: write names: '…' in single quotes"
+            )
         raise InputError(f"logs: there is no folder '{folder}'", hint=hint)
 
 
@@ -139,7 +143,7 @@ def _list(path: str, below: str) -> tuple[Listing, set[str]]:
             found = {entry.name: (_is_folder(entry), entry.is_symlink()) for entry in entries}
     except OSError as error:
         return Listing(path, below, problem=_unreadable(error)), set()
-    shown = sorted((name for name in found if not name.startswith(".")), key=natural_key)
+    shown = sorted(name for name in found if not name.startswith("."))
     folders = tuple(name for name in shown if found[name][0])
     files = []
     for name in shown:
@@ -179,9 +183,10 @@ def read_param(path: str) -> Param:
     `_scripts` by name, so the order of the stages is trusted only where it is another.
     """
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
+        at = Path(path)
+        if not stat.S_ISREG(at.stat().st_mode):
             return Param(problem="param cannot be read: it is no file")
-        with Path(path).open("rb") as file:
+        with at.open("rb") as file:
             text = file.read(_LONGEST_PARAM + 1)
     except OSError as error:
         return Param(problem=f"param {_unreadable(error)}")

@@ -59,7 +59,8 @@ def _search(listing: Listing, tree: Mapping[str, Listing]) -> list[Draft]:
         return []  # what was made of an experiment, not the experiment
     if listing.problem:
         return [_draft(listing, {}, problem=listing.problem)]
-    found = [*_shared_folder(listing), *_runner_folder(listing)]
+    runs = _runs([*listing.files, *listing.folders])
+    found = [*_runner_folder(listing, runs.pop("", {})), *_shared_folder(listing, runs)]
     if any(any(draft.logs.values()) for draft in found):
         return found
     plain = [] if found else _plain_logs(listing)
@@ -80,7 +81,8 @@ def _without_logs(
     beside = [tree[listing.join(name)] for name in listing.folders]
     if not any(one.path in places for one in beside):
         return []
-    above = {str(parent) for place in places for parent in Path(place).parents}
+    above = {str(parent) for place in places - {one.path for one in beside}
+             for parent in Path(place).parents}  # fmt: skip
     return [
         _draft(one, {})
         for one in beside
@@ -95,10 +97,9 @@ def _has_file(listing: Listing, tree: Mapping[str, Listing]) -> bool:
     return bool(listing.files) or any(_has_file(one, tree) for one in below)
 
 
-def _runner_folder(listing: Listing) -> list[Draft]:
+def _runner_folder(listing: Listing, runs: Mapping[str, list[str]]) -> list[Draft]:
     """Return the experiment of a folder in mlrunner's layout: none or one."""
     param = read_param(f"{listing.path}/param") if "param" in listing.files else None
-    runs = _runs([*listing.files, *listing.folders]).get("", {})
     if not runs and param is None:
         return []
     logs = _newest(listing, runs, "", param)
@@ -108,23 +109,18 @@ def _runner_folder(listing: Listing) -> list[Draft]:
     return [_draft(listing, logs, param=param)]
 
 
-def _shared_folder(listing: Listing) -> list[Draft]:
+def _shared_folder(listing: Listing, runs: Mapping[str, Mapping[str, list[str]]]) -> list[Draft]:
     """Return the experiments that share a folder (mlrunner --no-subdir), their names in its files'.
 
     log.train.20220517.074342.Lr_0.1-Seed_0, param.Lr_0.1-Seed_0
     """
-    runs = _runs([*listing.files, *listing.folders])
-    runs.pop("", None)
     if not runs:
         return []
-    for file in listing.files:
-        if file.startswith("param."):
-            runs.setdefault(file.removeprefix("param."), {})
+    params = {file.removeprefix("param.") for file in listing.files if file.startswith("param.")}
     drafts = []
-    for name, stages in runs.items():
-        has_param = f"param.{name}" in listing.files
-        param = read_param(f"{listing.path}/param.{name}") if has_param else None
-        logs = _newest(listing, stages, f".{name}", param)
+    for name in [*runs, *sorted(params - set(runs))]:
+        param = read_param(f"{listing.path}/param.{name}") if name in params else None
+        logs = _newest(listing, runs.get(name, {}), f".{name}", param)
         drafts.append(_draft(listing, logs, param=param, inner=name))
     return drafts
 
@@ -153,14 +149,13 @@ def _newest(
         at = known.index(stage) if stage in known else len(known)
         return at, min(stages.get(stage, ["~"])), stage_key(stage)
 
-    folder = Path(listing.path)
-    records = folder / ".sweepmake" / suffix.removeprefix(".")
     logs: dict[str, tuple[str, ...]] = {}
     for stage in sorted(names, key=place):
         times = stages.get(stage, [])
-        logs[stage] = tuple(f"{folder}/log.{stage}.{max(times)}{suffix}" for _ in times[:1])
+        logs[stage] = tuple(f"{listing.path}/log.{stage}.{max(times)}{suffix}" for _ in times[:1])
         if listing.has_records and times:
-            attempts = newest_logs(folder, records, stage, suffix)
+            records = Path(listing.path, ".sweepmake", suffix.removeprefix("."))
+            attempts = newest_logs(Path(listing.path), records, stage, suffix)
             logs[stage] = tuple(map(str, attempts)) or logs[stage]
     return logs
 
