@@ -115,7 +115,7 @@ def _about(table: Table) -> list[str]:
     if table.constant:
         pairs = ", ".join(f"{key} = {value}" for key, value in table.constant.items())
         lines.append(
-            f"<details><summary>{len(table.constant)} parameters are equal everywhere</summary>"
+            f"<details><summary>Equal everywhere: {len(table.constant)} of the parameters</summary>"
             f"{escape(pairs)}</details>"
         )
     lines += [f'<p class="warning">{escape(warning)}</p>' for warning in table.warnings]

@@ -16,7 +16,7 @@ from sweepmake.figures.curves_page import curves_notes, curves_problem, draw_cur
 from sweepmake.figures.grid_page import draw_grid, grid_notes, kind_of_grid
 from sweepmake.figures.learning_curves import read_learning_curves
 from sweepmake.figures.objective_page import PANELS, draw_objective, objective_notes
-from sweepmake.figures.style import GREY, HEIGHT, INK, WIDTH, Book, plain, wrapped
+from sweepmake.figures.style import GREY, INK, WIDTH, Book, plain, wrapped
 
 __all__ = ["plot_comparison"]
 
@@ -83,8 +83,7 @@ def plot_comparison(study: Study, table: Table, folder: Path) -> tuple[Path, ...
         ) -> None:
             if draw is None:
                 notes, text = [], notes
-            figure = Figure(figsize=(WIDTH, HEIGHT))
-            figure.add_artist(book.page(plain(heading), notes))
+            figure = book.figure(plain(heading), notes)
             if draw is None:
                 _write_words(figure, text)
             else:

@@ -167,8 +167,8 @@ def _short_names(cells: Sequence[Cell]) -> tuple[str, ...]:
     texts = [" ".join(cell.split()) for cell in cells if isinstance(cell, str)]
     if len(set(names)) == len(names) or len(texts) < 2:
         return names
-    head = len(commonprefix(texts))
-    tail = len(commonprefix([text[head:][::-1] for text in texts]))
+    head = len(commonprefix(texts))  # noqa: RUF071 - letter by letter
+    tail = len(commonprefix([text[head:][::-1] for text in texts]))  # noqa: RUF071
     own = iter(texts)
     return tuple(
         f"…{shorten(next(own)[head:][: -tail or None], _LONGEST_LABEL - 2)}…"

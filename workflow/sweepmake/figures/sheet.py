@@ -21,7 +21,7 @@ from matplotlib.transforms import Affine2D, Bbox, IdentityTransform
 
 from sweepmake.figures.points import Floats
 
-__all__ = ["DASHED", "DOTTED", "POINTS", "SOLID", "Clip", "Dashes", "Sheet"]
+__all__ = ["DASHED", "DOTTED", "POINTS", "SOLID", "Align", "Clip", "Dashes", "Sheet"]
 
 POINTS = 72.0  # per inch
 Dashes = tuple[float, ...]

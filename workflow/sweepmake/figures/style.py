@@ -17,7 +17,7 @@ import matplotlib
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from sweepmake.figures.sheet import DASHED, DOTTED, POINTS, SOLID, Dashes, Sheet
+from sweepmake.figures.sheet import DASHED, DOTTED, POINTS, SOLID, Align, Dashes, Sheet
 from sweepmake.naming import Value
 
 __all__ = [
@@ -190,24 +190,37 @@ class Book:
             heading: what the page shows.
             notes: lines for its foot.
         """
-        self.pages += 1
         sheet = Sheet()
-        width = WIDTH - 2 * _MARGIN
-        left = _MARGIN * POINTS
-
-        def write(inches_from_top: float, text: str, size: float, colour: str) -> None:
-            sheet.text(left, (HEIGHT - inches_from_top) * POINTS, text, size=size, colour=colour)
-
-        write(0.45, cut(self._title, width, 13), 13, INK)
-        write(0.70, cut(heading, width, 10), 10, INK)
-        for at, line in enumerate(self._lines):
-            write(0.90 + 0.14 * at, line, 7.5, GREY)
-        for at, line in enumerate(reversed(notes)):
-            write(HEIGHT - 0.28 - 0.14 * at, cut(line, width - 0.8, 7.5), 7.5, GREY)
-        right = (WIDTH - _MARGIN) * POINTS
-        number = f"page {self.pages}"
-        sheet.text(right, 0.28 * POINTS, number, size=7.5, colour=GREY, align="right")
+        for x, y, text, size, colour, align in self._texts(heading, notes):
+            sheet.text(x * POINTS, y * POINTS, text, size=size, colour=colour, align=align)
         return sheet
+
+    def figure(self, heading: str, notes: Sequence[str] = ()) -> Figure:
+        """Return a new page like page(), for axes of matplotlib; add_figure() it when drawn."""
+        figure = Figure(figsize=(WIDTH, HEIGHT))
+        for x, y, text, size, colour, align in self._texts(heading, notes):
+            figure.text(x / WIDTH, y / HEIGHT, text, size=size, color=colour, ha=align)
+        return figure
+
+    def _texts(
+        self, heading: str, notes: Sequence[str]
+    ) -> list[tuple[float, float, str, float, str, Align]]:
+        """Return (x, y of the baseline in inches, text, size, colour, side) of a page's own texts."""
+        self.pages += 1
+        width = WIDTH - 2 * _MARGIN
+        lines = [
+            (HEIGHT - 0.45, cut(self._title, width, 13), 13.0, INK),
+            (HEIGHT - 0.70, cut(heading, width, 10), 10.0, INK),
+        ]
+        for at, line in enumerate(self._lines):
+            lines.append((HEIGHT - 0.90 - 0.14 * at, line, 7.5, GREY))
+        for at, line in enumerate(reversed(notes)):
+            lines.append((0.28 + 0.14 * at, cut(line, width - 0.8, 7.5), 7.5, GREY))
+        texts: list[tuple[float, float, str, float, str, Align]] = [
+            (_MARGIN, y, text, size, colour, "left") for y, text, size, colour in lines
+        ]
+        number = f"page {self.pages}"
+        return [*texts, (WIDTH - _MARGIN, 0.28, number, 7.5, GREY, "right")]
 
     def add(self, sheet: Sheet) -> None:
         """Write a page."""
@@ -216,5 +229,5 @@ class Book:
         self.add_figure(figure)
 
     def add_figure(self, figure: Figure) -> None:
-        """Write a page that has axes of matplotlib on its sheet."""
+        """Write a page that was made by figure()."""
         self._pdf.savefig(figure)  # type: ignore[no-untyped-call]
