@@ -23,7 +23,7 @@ rule plot_ranks:
     conda:
         "../environment.yml"
     shell:
-        script("plot_ranks") + " --history {input.history:q} --metrics {input.metrics:q}"
+        program("plot_ranks") + " --history {input.history:q} --metrics {input.metrics:q}"
         " --output {output.plots:q} --title {wildcards.experiment:q}"
         " --parameters {params.parameters:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
@@ -36,7 +36,7 @@ rule build_workbook:
         metrics=STUDY.files("metrics.json"),
         plots=STUDY.files("ranks.pdf"),
     output:
-        done=touch(STUDY.marker("experiments.done")),
+        done=STUDY.marker("experiments.done"),
     log:
         STUDY.marker("build_workbook.log"),
     params:
@@ -44,7 +44,8 @@ rule build_workbook:
     conda:
         "../environment.yml"
     shell:
-        script("build_workbook") + " --config {params.config:q} 2> {log:q} || {{ cat {log:q} >&2; exit 1; }}"
+        program("build_workbook") + " --config {params.config:q} 2>&1 | tee {log:q}"
+        " && touch {output.done:q}"
 
 
 rule plot_comparison:
@@ -54,7 +55,7 @@ rule plot_comparison:
         metrics=STUDY.files("metrics.json"),
         histories=STUDY.files("history.csv.gz"),
     output:
-        done=touch(STUDY.marker("comparison.done")),
+        done=STUDY.marker("comparison.done"),
     log:
         STUDY.marker("plot_comparison.log"),
     params:
@@ -63,8 +64,8 @@ rule plot_comparison:
     conda:
         "../environment.yml"
     shell:
-        script("plot_comparison") + " --config {params.config:q} > {log:q} 2>&1"
-        " || {{ cat {log:q} >&2; exit 1; }}"
+        program("plot_comparison") + " --config {params.config:q} > {log:q} 2>&1"
+        " && touch {output.done:q} || {{ cat {log:q} >&2; exit 1; }}"
 
 
 rule results:
@@ -80,5 +81,4 @@ rule results:
         "../environment.yml"
     threads: workflow.cores
     shell:
-        script("build_results") + " --config {params.config:q} --cores {threads} 2> {log:q}"
-        " || {{ cat {log:q} >&2; exit 1; }}"
+        program("build_results") + " --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"

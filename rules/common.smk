@@ -50,7 +50,7 @@ RUNNER = shlex.join(
 )
 
 
-def script(name):
+def program(name):
     """Return the command of one of the programs in scripts/, quoted for a shell."""
     return shlex.join([sys.executable, str(RULES_FOLDER.parent / "scripts" / f"{name}.py")])
 
@@ -89,22 +89,16 @@ def for_report(wildcards):
     """
     if workflow.execution_settings is not None and not ENDED:
         return []
-    from sweepmake.aggregate.outcomes import read_outcomes
-    from sweepmake.aggregate.report import report_files
-    from sweepmake.aggregate.table import build_table
+    from sweepmake.aggregate.report import list_report_files
 
-    table = or_stop(build_table, STUDY, read_outcomes(STUDY))
-    return [
-        before_update(
-            report(
-                file.path,
-                caption=CAPTIONS.join(file.caption),
-                category=file.category,
-                labels=file.labels,
-            )
-        )
-        for file in report_files(STUDY, table)
-    ]
+    files = or_stop(list_report_files, STUDY)
+    return [before_update(report(file.path, **report_entry(file))) for file in files]
+
+
+def report_entry(file):
+    """Return where and how one file is shown in the report."""
+    caption = CAPTIONS.join(file.caption)
+    return dict(caption=caption, category=file.category, labels=file.labels)
 
 
 def logs_of(wildcards):

@@ -18,6 +18,12 @@ def asked_slots():
     return getattr(given, "value", given)
 
 
+def is_made(marker):
+    """Return whether this invocation has made what a marker stands for."""
+    path = Path(STUDY.marker(marker))
+    return path.exists() and path.stat().st_mtime >= STARTED
+
+
 def begin():
     """Before the first job: say who runs here, prepare the runs, greet the user."""
     RULES_TO_RUN.update(job.rule.name for job in workflow.dag.needrun_jobs())
@@ -63,15 +69,16 @@ def end(failed=False):
     ENDED.append(True)
     if PLAN and RULES_TO_RUN - {"results"}:
         session.say(session.outcome(PLAN, STARTED))
-    if failed and "build_workbook" in RULES_TO_RUN:
+    if failed and "build_workbook" in RULES_TO_RUN and not is_made("experiments.done"):
         # its rule did not run, because experiments failed that it was to show
         cores = str(workflow.resource_settings.cores or 1)
-        command = [*shlex.split(script("build_results")), "--config", CONFIG_JSON, "--cores", cores]
+        command = [*shlex.split(program("build_results")), "--config", CONFIG_JSON, "--cores", cores]
         subprocess.run(command, check=False)
 
 
+STARTED = time.time()
+
 if workflow.is_main_process and PLAN:
-    STARTED = time.time()
     CLAIM = session.Claim(CONFIG.output)
     SLOTS = gpus.choose_slots(
         PLAN.slots,

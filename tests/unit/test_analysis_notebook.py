@@ -12,8 +12,9 @@ import pytest
 import yaml
 from nbclient import NotebookClient
 
-from sweepmake.aggregate.outcomes import read_summary
-from sweepmake.aggregate.table import Column, Table
+from sweepmake.aggregate.outcomes import read_outcomes
+from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.table import build_table
 from sweepmake.aggregate.table_json import write_table_json
 from sweepmake.logs.parse import StageLogs, parse_logs
 
@@ -25,23 +26,18 @@ MLRUNNER_OUTPUT = ROOT / "tests" / "data" / "mlrunner-output"
 def make_sweep(folder: Path) -> None:
     """A sweep's output and results, of the real logs in tests/data."""
     shutil.copytree(MLRUNNER_OUTPUT, folder / "output")
-    rows: list[tuple[Any, ...]] = []
+    cases = []
     for param in sorted((folder / "output").glob("*/param")):
         parameters = yaml.safe_load(param.read_text())
+        logs = tuple(param.parent.glob("log.train.*"))
         result = folder / "results" / param.parent.name
         result.mkdir(parents=True)
-        parse_logs([StageLogs("train", tuple(param.parent.glob("log.*")))], result)
-        metrics = read_summary(result / "metrics.json")["stages"]["train"]["metrics"]
-        accuracy = metrics["test_acc"]["last"]
-        rows.append((param.parent.name, "finished", parameters["lr"], parameters["seed"], accuracy))
-    columns = (
-        Column("experiment", "experiment", "experiment"),
-        Column("status", "status", "experiment"),
-        Column("lr", "learning rate", "parameter"),
-        Column("seed", "seed", "parameter"),
-        Column("test_acc", "test_acc", "metric", "max"),
-    )
-    table = Table(columns, tuple(rows), (), {"data": "CIFAR10", "loss": "CE"})
+        parse_logs([StageLogs("train", logs)], result)
+        own = {key: value for key, value in parameters.items() if not key.startswith("_")}
+        found = {"train": tuple(map(str, logs))}
+        cases.append(Case(param.parent.name, own, str(param.parent), "", ("train",), logs=found))
+    study = Study("output", None, tuple(cases), ("train",), str(folder / "results"))
+    table = build_table(study, read_outcomes(study))
     write_table_json(table, folder / "results" / "experiments.json")
 
 
@@ -90,6 +86,6 @@ def test_the_notebook_runs_on_the_results_of_a_sweep(tmp_path: Path) -> None:
     (plot,) = [output for output in cells["curves"].outputs if "data" in output]
     assert "image/png" in plot.data
     assert "epochs_to_best" in text_of(cells["examiner"])
-    assert len(re.findall(r"<tr>", text_of(cells["join"]))) == 2
+    assert re.findall(r"<td>(0\.\d+)</td>", text_of(cells["join"])) == ["0.9024", "0.9276"]
     said = [output for cell in cells.values() for output in cell.get("outputs", [])]
     assert not [output for output in said if output.get("name") == "stderr"], "nothing went wrong"

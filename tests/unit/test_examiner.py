@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,7 @@ def test_a_process_that_dies_costs_its_own_experiment_only() -> None:
     def crash(path: Path, experiment: Any, caches: dict[str, Any]) -> None:
         if path.name.endswith("Lr_0.01-Seed_1"):
             os._exit(9)
+        time.sleep(0.1)  # so that others are under way or wait when it dies
         add_accuracy(path, experiment, caches)
 
     examiner = examined(MLRUNNER_OUTPUT, crash, workers=2)
@@ -375,10 +377,10 @@ def test_verbose_prints_the_names(capsys: pytest.CaptureFixture[str]) -> None:
 def test_latest_log_takes_the_newest_of_its_own_stage(tmp_path: Path) -> None:
     """index counts as in a list; a stage whose name begins alike has other logs; None for none."""
     times = ["20220316.030151", "20220316.030152", "20230101.000000"]
-    for time in reversed(times):
-        (tmp_path / f"log.test.{time}").touch()
-        (tmp_path / f"log.test.long.{time}").touch()
-        (tmp_path / f"log.testing.{time}").touch()
+    for when in reversed(times):
+        (tmp_path / f"log.test.{when}").touch()
+        (tmp_path / f"log.test.long.{when}").touch()
+        (tmp_path / f"log.testing.{when}").touch()
     names = [f"log.test.{time}" for time in times]
     assert [latest_log("test", tmp_path, index).name for index in (0, 1, 2, -1, -3)] == [  # type: ignore[union-attr]
         names[0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import sweepmake
 from sweepmake.aggregate.table import Cell, Column, Table
 from sweepmake.aggregate.table_json import read_table_json, write_table_json
 from sweepmake.errors import InputError
+from sweepmake.naming import identity
 
 HEAD = "stage,attempt,rank,epoch,step,steps_per_epoch,eta_s,time_per_step_s"
 
@@ -59,8 +61,8 @@ def results(tmp_path: Path) -> Path:
     write_history(
         tmp_path,
         "e0",
-        f"{HEAD},loss,val_acc\n"
-        "train,1,0,1,5,5,0,0.25,1.5,\ntrain,1,0,2,5,5,0,0.25,0.1234567890123456789,0.9\n",
+        f"{HEAD},loss,val_acc,lr\n"
+        "train,1,0,1,5,5,0,0.25,1.5,,0.5\ntrain,1,0,2,5,5,0,0.25,0.12345,0.9,0.25\n",
     )
     write_history(tmp_path, "e1", f"{HEAD},grad,loss\n'a,1,3,,,,,,nan,inf\n".replace("'a", "test"))
     return tmp_path
@@ -85,10 +87,17 @@ def test_two_frames_come_in_one_call(results: Path) -> None:
         "objective_text": "val_acc: max",
         "parameters": ["lr", "rank", "norm"],
     }
-    assert list(history.columns) == ["experiment", *HEAD.split(","), "loss", "val_acc", "grad"]
+    assert list(history.columns) == [
+        "experiment",
+        *HEAD.split(","),
+        "loss",
+        "val_acc",
+        "lr",
+        "grad",
+    ]
     assert history["experiment"].tolist() == ["e0", "e0", "e1"]
     assert history["experiment"].cat.categories.tolist() == ["e0", "e1"]
-    assert history["loss"].tolist() == [1.5, 0.12345678901234568, math.inf]
+    assert history["loss"].tolist() == [1.5, 0.12345, math.inf]
     assert history["rank"].tolist() == [0, 0, 3]
     assert history["rank"].dtype == "int32"
     assert history["epoch"].isna().tolist() == [False, False, True]
@@ -103,6 +112,9 @@ def test_parameters_stand_beside_the_history_on_request(results: Path) -> None:
     assert history["lr"].tolist() == [0.1, 0.1, 0.01]
     assert history["parameter.rank"].tolist() == [4, 4, 8]
     assert history["rank"].tolist() == [0, 0, 3]
+    assert history["lr"].tolist() == [0.1, 0.1, 0.01], "what was set, not what was logged"
+    assert history["metric.lr"].tolist()[:2] == [0.5, 0.25]
+    assert sweepmake.load(results).history["lr"].tolist()[:2] == [0.5, 0.25]
     history = sweepmake.load(results, parameters=["status", "lr"]).history
     assert list(history.columns)[:4] == ["experiment", "status", "lr", "stage"]
     assert history["status"].tolist() == [5, 5, 5]
@@ -118,7 +130,7 @@ def test_metrics_select_columns_of_the_history(results: Path) -> None:
     assert list(history.columns) == ["experiment", *HEAD.split(","), "grad", "loss"]
     assert sweepmake.load(results, metrics=[]).history.shape == (3, 9)
     with pytest.raises(
-        InputError, match=r"metrics: no experiment has 'accuracy' .*loss, val_acc, g"
+        InputError, match=r"metrics: no experiment has 'accuracy' .*loss, val_acc, lr, g"
     ):
         sweepmake.load(results, metrics=["accuracy"])
     with pytest.raises(InputError, match=r"metrics=\['loss'\]"):
@@ -236,7 +248,22 @@ def test_missing_results_are_said_clearly(results: Path, tmp_path: Path) -> None
 def test_a_table_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     """Cells with their types, nan and infinities, every text; the file is strict JSON."""
     cells: list[Cell] = [
-        *(1, 1.0, True, "1", "nan", None, 1e300, 5e-324, 2**80, -0.0, "", "\ud800", "é\n\t\u2028"),
+        *(
+            1,
+            1.0,
+            True,
+            "1",
+            "nan",
+            None,
+            1e300,
+            5e-324,
+            2**80,
+            -(2**20_000),
+            -0.0,
+            "",
+            "\ud800",
+            "é\n\t\u2028",
+        ),
         *(math.inf, -math.inf, math.nan),
     ]
     table = make_table(metric__value=cells)
@@ -245,7 +272,10 @@ def test_a_table_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     )
     path = tmp_path / "folder" / "experiments.json"
     write_table_json(table, path)
-    assert repr(read_table_json(path)) == repr(table)
+    read = read_table_json(path)
+    assert read == replace(table, rows=read.rows, constant=read.constant)
+    assert list(map(identity, read.values("value"))) == list(map(identity, cells))
+    assert read.constant == table.constant
     assert [entry.name for entry in path.parent.iterdir()] == ["experiments.json"]
 
     def refuse(constant: str) -> None:

@@ -257,13 +257,13 @@ def _listed(names: Sequence[str]) -> str:
 
 def _parameter_columns(experiments: Iterable[Experiment], concise: bool) -> list[Any]:
     """Return the names of the parameters to show, sorted."""
-    values: dict[Any, set[tuple[str, str]]] = {}
+    values: dict[Any, set[str]] = {}
     for experiment in experiments:
         for key, value in experiment.param.items():
             if not str(key).startswith("_"):
-                # the type, because 1, 1.0 and True are three values; the text, because a list
-                # cannot be in a set, and nan is not equal to itself
-                values.setdefault(key, set()).add((type(value).__name__, repr(value)))
+                # as Python writes it: 1, 1.0, True and "1" are four values, a nan is like any
+                # other, and lists, which cannot be in a set, have their texts
+                values.setdefault(key, set()).add(repr(value))
     return _sorted(key for key, found in values.items() if len(found) > 1 or not concise)
 
 

@@ -61,7 +61,8 @@ def load(
     Args:
         results: the sweep's folder of results.
         parameters: True adds the parameters that differ to `history`, a list those that it names.
-            A parameter that has the name of another column is called `parameter.<name>`.
+            A metric that has the name of one of them is then called `metric.<name>`; a parameter
+            that has the name of another column of the history, `parameter.<name>`.
         metrics: the metrics to keep in `history`; None for all.
 
     Raises:
@@ -226,11 +227,10 @@ def _with_parameters(
     if not parameters:
         return history
     rows = pd.Index(experiments["experiment"]).get_indexer(history["experiment"].astype("str"))
-    own = set(history.columns)
+    places = {"experiment", *PLACE_COLUMNS}
     added = {
-        f"parameter.{name}" if name in own else name: experiments[key].take(rows).array
+        f"parameter.{name}" if name in places else name: experiments[key].take(rows).array
         for name, key in parameters.items()
     }
-    return pd.concat(
-        [history[["experiment"]], pd.DataFrame(added), history.iloc[:, 1:]], axis="columns"
-    )
+    logged = history.iloc[:, 1:].rename(columns={name: f"metric.{name}" for name in added})
+    return pd.concat([history[["experiment"]], pd.DataFrame(added), logged], axis="columns")

@@ -13,19 +13,21 @@ from sweepmake.aggregate.outcomes import STATUSES, Outcome
 from sweepmake.aggregate.page import write_page
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table, build_table
+from sweepmake.aggregate.table_json import write_table_json
 from sweepmake.aggregate.workbook import write_tables
 
 __all__ = ["describe", "publish_comparison", "publish_tables"]
 
 
 def publish_tables(study: Study, outcomes: Sequence[Outcome]) -> None:
-    """Write experiments.xlsx, .csv and .html; say where they are and what they hold.
+    """Write experiments.xlsx, .csv, .html and .json; say where they are and what they hold.
 
     Raises:
         SweepmakeError: a file cannot be written; those that were there before stay.
     """
     command = os.environ.get("SWEEPMAKE_COMMAND", "")
     table = write_tables(study, outcomes, now=datetime.now().astimezone(), command=command)
+    write_table_json(table, Path(study.results) / "experiments.json")
     write_page(study, table, Path(study.results) / "experiments.html")
     for warning in table.warnings:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201

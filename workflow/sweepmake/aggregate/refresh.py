@@ -92,7 +92,7 @@ def _refresh_case(study: Study, case: Case) -> str:
         if not _is_read(study, case, stages):
             options = LogOptions.from_config(study.log_options)
             folder = study.result(case, "metrics.json").parent
-            parse_logs(stages, folder, options=options, metrics=study.measures.metrics)
+            parse_logs(stages, folder, options=options)
         plot_ranks(
             study.result(case, "history.csv.gz"),
             study.result(case, "metrics.json"),

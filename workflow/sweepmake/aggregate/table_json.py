@@ -16,8 +16,9 @@ One object; each row is one line of the file:
     ]
     }
 
-A cell is a text, a number, true, false, or null where it is empty. JSON has no nan and no infinity:
-they are {"number": "nan"}, {"number": "inf"} and {"number": "-inf"}, so no text is taken for one.
+A cell is a text, a number, true, false, or null where it is empty. JSON has no nan and no
+infinity: they are {"number": "nan"}, {"number": "inf"} and {"number": "-inf"}, so no text is taken
+for one. An integer of thousands of digits, which Python refuses to print, is {"number": "0x…"}.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from sweepmake.errors import InputError
 __all__ = ["read_table_json", "write_table_json"]
 
 _FORMAT = 1
+_LONGEST_INTEGER = 10_000  # bits
 
 
 def write_table_json(table: Table, path: Path) -> None:
@@ -111,12 +113,15 @@ def _dump(value: object) -> str:
 def _to_json(cell: Cell) -> Any:
     if isinstance(cell, float) and not math.isfinite(cell):
         return {"number": repr(cell)}
+    if isinstance(cell, int) and cell.bit_length() > _LONGEST_INTEGER:
+        return {"number": hex(cell)}
     return cell
 
 
 def _from_json(cell: Any) -> Cell:
     if isinstance(cell, dict):
-        return float(cell["number"])
+        number = str(cell["number"])
+        return int(number, 16) if "x" in number else float(number)
     if not isinstance(cell, str | int | float | bool | None):
         raise TypeError(f"found {cell!r} in a cell")
     return cell

@@ -14,7 +14,7 @@ from sweepmake.aggregate.table import Table
 from sweepmake.figures.scale import Floats, Scale, number, parameter_scale, shorten, value_scale
 from sweepmake.figures.style import plain
 
-__all__ = ["Comparison", "compare", "limits"]
+__all__ = ["Comparison", "compare", "count", "limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Comparison:
     def states(self) -> str:
         """Say how many experiments there are of each status."""
         counts = Counter(outcome.status for outcome in self.table.outcomes)
-        return ", ".join(f"{count} {status}" for status, count in counts.most_common())
+        return ", ".join(f"{n} {status}" for status, n in counts.most_common()) or "none"
 
     def missing(self) -> str:
         """Say how many experiments are not shown because they have no number; "" for none."""
@@ -76,8 +76,8 @@ class Comparison:
             return ""
         states = ", ".join(f"{n} {status}" for status, n in Counter(without).most_common())
         return (
-            f"{len(without)} of {len(self.table.rows)} experiments have no number for "
-            f"{self.objective.label} and are not shown ({states})."
+            f"Not shown, for they have no number for {self.objective.label}: "
+            f"{len(without)} of {count(len(self.table.rows))} ({states})."
         )
 
     def name(self, row: int) -> str:
@@ -119,6 +119,11 @@ class Comparison:
             return float("nan")
         squares = sum(float(np.var(group, ddof=1)) * (len(group) - 1) for group in several)
         return float(np.sqrt(squares / sum(len(group) - 1 for group in several)))
+
+
+def count(experiments: int) -> str:
+    """Return "1 experiment", "2 experiments"."""
+    return f"{experiments} experiment{'' if experiments == 1 else 's'}"
 
 
 def compare(study: Study, table: Table) -> Comparison:

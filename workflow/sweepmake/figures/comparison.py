@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure
 
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table
-from sweepmake.figures.compared import Comparison, compare
+from sweepmake.figures.compared import Comparison, compare, count
 from sweepmake.figures.curves_page import curves_notes, curves_problem, draw_curves
 from sweepmake.figures.grid_page import draw_grid, grid_notes, kind_of_grid
 from sweepmake.figures.learning_curves import read_learning_curves
 from sweepmake.figures.objective_page import PANELS, draw_objective, objective_notes
-from sweepmake.figures.style import WIDTH, Book, plain, wrapped
+from sweepmake.figures.style import GREY, HEIGHT, INK, WIDTH, Book, plain, wrapped
 
 __all__ = ["plot_comparison"]
 
 _LARGEST_SVG = 2_000_000  # bytes; a browser takes long over more
 _PNG_DPI = 130
+_AXES: Mapping[str, object] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 8,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.5,
+    "lines.markersize": 3.2,
+    "svg.hashsalt": "sweepmake",  # the same results give the same file
+    "text.color": INK,
+    "text.parse_math": False,  # a $ in a name is a $
+    "xtick.color": GREY,
+    "xtick.labelsize": 7.5,
+    "xtick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.color": GREY,
+    "ytick.labelsize": 7.5,
+    "ytick.major.size": 2.5,
+    "ytick.major.width": 0.6,
+}
 
 
 def plot_comparison(study: Study, table: Table, folder: Path) -> tuple[Path, ...]:
@@ -46,24 +72,25 @@ def plot_comparison(study: Study, table: Table, folder: Path) -> tuple[Path, ...
     pictures: list[Path] = []
     book = Book(
         folder / "comparison.pdf",
-        title=f"Comparison of {len(table.rows)} experiments: {study.source}",
+        title=f"Comparison of {count(len(table.rows))}: {study.source}",
         parameters=table.constant,
         subject="objective by parameter, learning curves, and the grid",
     )
-    with book:
+    with book, matplotlib.rc_context(dict(_AXES)):  # type: ignore[arg-type]
 
         def add(
             name: str, heading: str, notes: list[str], draw: Callable[[Figure], None] | None
         ) -> None:
             if draw is None:
                 notes, text = [], notes
-            figure = book.page(plain(heading), notes)
+            figure = Figure(figsize=(WIDTH, HEIGHT))
+            figure.add_artist(book.page(plain(heading), notes))
             if draw is None:
                 _write_words(figure, text)
             else:
                 draw(figure)
             pictures.append(_save_picture(figure, folder / "comparison", name))
-            book.add(figure)
+            book.add_figure(figure)
 
         _add_objective(add, comparison)
         _add_curves(add, comparison, study)

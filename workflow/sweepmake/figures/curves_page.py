@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from sweepmake.figures.compared import Comparison
+from sweepmake.figures.compared import Comparison, count
 from sweepmake.figures.learning_curves import Curves, LearningCurve
 from sweepmake.figures.scale import Floats, value_scale
 from sweepmake.figures.style import COLOURS, HEIGHT, WIDTH, cut, plain
@@ -30,27 +30,23 @@ def curves_notes(curves: Curves, comparison: Comparison) -> list[str]:
     """Return what the reader must know to read the page."""
     drawn, all_of_them = len(curves.curves), len(comparison.table.rows)
     notes = [
-        f"{drawn} of {all_of_them} experiments have logged {plain(curves.metric)}. "
-        "Each curve is the mean of an experiment's ranks."
+        f"{drawn} of {count(all_of_them)} logged {plain(curves.metric)}. Each curve is the mean of "
+        "an experiment's ranks."
     ]
     if cut_short := sum(curve.cut for curve in curves.curves):
-        notes.append(
-            f"{cut_short} histories are too long to be read whole: their curves end early."
-        )
+        notes.append(f"Too long to be read whole, so their curves end early: {count(cut_short)}.")
     low, high = _ends(curves, comparison)
     outside = sum(bool(((curve.y < low) | (curve.y > high)).any()) for curve in curves.curves)
     if outside:
-        notes.append(f"{outside} curves leave the axis.")
+        notes.append(f"Curves that leave the axis: {outside}.")
     bare = sum(not np.isfinite(curve.y).any() for curve in curves.curves)
     if bare:
-        notes.append(f"{bare} experiments have logged no finite number.")
+        notes.append(f"Never a finite number: {count(bare)}.")
     if curves.unreadable:
-        first = plain(curves.unreadable[0])
+        some = ", ".join(map(plain, curves.unreadable[:2])) + ", …" * (len(curves.unreadable) > 2)
         notes.append(
-            f"{len(curves.unreadable)} histories are damaged ({first}, …): remove them, and the "
-            "workflow makes them again."
-            if len(curves.unreadable) > 1
-            else f"The history of {first} is damaged: remove it, and the workflow makes it again."
+            f"Damaged history.csv.gz: {count(len(curves.unreadable))} ({some}). Remove it, and the "
+            "workflow makes it again."
         )
     return notes
 

@@ -12,15 +12,17 @@ from matplotlib.figure import Figure
 
 from sweepmake.figures.compared import Comparison, limits
 from sweepmake.figures.scale import Floats, Scale
-from sweepmake.figures.style import ACCENT, GREY, HEIGHT, INK, PALE, WIDTH, cut
+from sweepmake.figures.style import ACCENT, GREY, HEIGHT, INK, WIDTH, cut
 
 __all__ = ["draw_grid", "grid_notes", "kind_of_grid"]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 1.5, 0.9, 1.75, 1.45  # inches around the axes
+_LEFT_OF_NAMES = 3.6
 _MOST_CELLS = 40  # values of a parameter in a heat map; more are points
 _WRITTEN = 240  # cells of a heat map that hold their number
 _MOST_AXES = 9
 _MOST_RANKED = 40
+_PALE = "#DDDDDD"
 
 
 def kind_of_grid(comparison: Comparison) -> str:
@@ -60,8 +62,10 @@ def grid_notes(comparison: Comparison) -> list[str]:
 
 def draw_grid(figure: Figure, comparison: Comparison) -> None:
     """Draw the grid in the picture that suits its parameters."""
-    width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
-    axes = figure.add_axes((_LEFT / WIDTH, _BOTTOM / HEIGHT, width / WIDTH, height / HEIGHT))
+    kind = kind_of_grid(comparison)
+    left = _LEFT_OF_NAMES if kind == "ranking" else _LEFT
+    width, height = WIDTH - left - _RIGHT, HEIGHT - _TOP - _BOTTOM
+    axes = figure.add_axes((left / WIDTH, _BOTTOM / HEIGHT, width / WIDTH, height / HEIGHT))
     axes.grid(False)
     draw = {
         "cells": _draw_cells,
@@ -69,7 +73,7 @@ def draw_grid(figure: Figure, comparison: Comparison) -> None:
         "parallel": _draw_parallel,
         "ranking": _draw_ranking,
     }
-    draw[kind_of_grid(comparison)](figure, axes, comparison)
+    draw[kind](figure, axes, comparison)
 
 
 def _colours(comparison: Comparison) -> tuple[Colormap, Normalize]:
@@ -317,10 +321,12 @@ def _draw_ranking(figure: Figure, axes: Axes, comparison: Comparison) -> None:
     values = comparison.values[rows]
     places = np.arange(len(rows))
     axes.grid(True, axis="x")
-    axes.hlines(places, values.min(), values, color=PALE, linewidth=1)
+    axes.hlines(places, values.min(), values, color=_PALE, linewidth=1)
     axes.scatter(values, places, s=22, color=GREY, zorder=3)
     axes.scatter(values[:1], places[:1], s=34, color=ACCENT, zorder=4)
-    axes.set_yticks(places, [cut(comparison.name(int(row)), _LEFT - 0.2, 7.5) for row in rows])
+    axes.set_yticks(
+        places, [cut(comparison.name(int(row)), _LEFT_OF_NAMES - 0.6, 7.5) for row in rows]
+    )
     axes.set_ylim(max(len(rows), 6) - 0.5, -0.5)
     scale = comparison.objective
     if len(scale.ticks) > 1:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sweepmake.figures.compared import Comparison, limits
-from sweepmake.figures.panels import grid
+from sweepmake.figures.compared import Comparison, count, limits
 from sweepmake.figures.scale import Floats, Scale
 from sweepmake.figures.style import ACCENT, COLOURS, GREY, HEIGHT, WIDTH, cut
 
@@ -20,21 +21,23 @@ PANELS = 12
 _FEW_VALUES = 24  # so many values have a mean each; of more, the median of parts is drawn
 _SEPARATE = 8  # so few values always have
 _PARTS = 10
-_MANY_LABELS = 40  # characters of all tick labels of a panel; more are turned
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.95, 0.35, 1.62, 0.4  # inches around the panels
+_BETWEEN, _TURNED = 0.75, 0.5  # inches beside and below a panel; more for labels that are turned
 
 
 def draw_objective(figure: Figure, comparison: Comparison, keys: tuple[str, ...]) -> None:
     """Draw one panel for each of some parameters."""
     low, high, _ = limits(comparison)
-    places = grid(len(keys))
-    for at, (key, place) in enumerate(zip(keys, places, strict=True)):
-        axes = figure.add_axes(place)
-        scale = comparison.scales[key]
+    scales = [comparison.scales[key] for key in keys]
+    places = _places(scales)
+    for at, (scale, place) in enumerate(zip(scales, places, strict=True)):
+        left, bottom, width, height = place
+        axes = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
         _draw_panel(axes, comparison, scale, (low, high))
         first = at == 0 or places[at - 1][0] > place[0]
         axes.set_ylim(low, high)
-        _ticks(axes, comparison.objective, first=first, height=place[3] * HEIGHT)
-        _parameter_ticks(axes, scale, place[2] * WIDTH)
+        _ticks(axes, comparison.objective, first=first, height=height)
+        _parameter_ticks(axes, scale, width)
 
 
 def objective_notes(comparison: Comparison) -> list[str]:
@@ -42,8 +45,8 @@ def objective_notes(comparison: Comparison) -> list[str]:
     over = " and ".join(comparison.averaged)
     _, _, outside = limits(comparison)
     notes = [
-        "Grey: single experiments. Blue: the mean of those with this value; where there are many "
-        "values, the median of neighbours. Orange star: the best."
+        "Grey: single experiments. Blue: the median of those with this value, or of neighbours "
+        "where there are many values. Orange star: the best."
     ]
     if over and np.isfinite(comparison.spread(range(len(comparison.values)))):
         notes.append(
@@ -51,7 +54,7 @@ def objective_notes(comparison: Comparison) -> list[str]:
             "other parameters equal."
         )
     if outside:
-        notes.append(f"{outside} experiments lie so far away that they are drawn on the edge.")
+        notes.append(f"So far away that they are drawn on the edge: {count(outside)}.")
     if missing := comparison.missing():
         notes.append(missing)
     return notes
@@ -92,7 +95,7 @@ def _draw_means(
     means, spreads = [], []
     for place in places:
         here = rows[scale.positions[rows] == place].tolist()
-        means.append(float(np.mean(comparison.means(here))))
+        means.append(float(np.median(comparison.means(here))))
         spreads.append(comparison.spread(here))
     axes.plot(
         places,
@@ -117,11 +120,11 @@ def _draw_means(
         )
 
 
-def _jitter(count: int, values: int) -> Floats:
+def _jitter(points: int, values: int) -> Floats:
     """Return shifts that keep points of one value apart: the golden ratio's multiples."""
-    if count <= 3 * values:
-        return np.zeros(count)
-    return np.asarray((np.arange(count) * 0.6180339887498949 % 1.0 - 0.5) * 0.36)
+    if points <= 3 * values:
+        return np.zeros(points)
+    return np.asarray((np.arange(points) * 0.6180339887498949 % 1.0 - 0.5) * 0.36)
 
 
 def _ticks(axes: Axes, scale: Scale, *, first: bool, height: float) -> None:
@@ -141,12 +144,36 @@ def _ticks(axes: Axes, scale: Scale, *, first: bool, height: float) -> None:
         axes.set_ylabel(cut(scale.label, height - 0.5, 8) + suffix)
 
 
+def _places(scales: Sequence[Scale]) -> list[tuple[float, float, float, float]]:
+    """Return left, bottom, width and height of each panel, in inches, row by row."""
+    panels = len(scales)
+    columns = next(n for most, n in ((1, 1), (4, 2), (9, 3), (PANELS, 4)) if panels <= most)
+    rows = -(-panels // columns)
+    width = (WIDTH - _LEFT - _RIGHT - _BETWEEN * (columns - 1)) / columns
+    between = _BETWEEN + (_TURNED if any(_is_turned(scale, width) for scale in scales) else 0)
+    height = (HEIGHT - _TOP - _BOTTOM - between * rows) / rows
+    return [
+        (
+            _LEFT + at % columns * (width + _BETWEEN),
+            HEIGHT - _TOP - (at // columns) * (height + between) - height,
+            width,
+            height,
+        )
+        for at in range(panels)
+    ]
+
+
+def _is_turned(scale: Scale, width: float) -> bool:
+    """Return whether the labels of a panel of so many inches are too long to lie."""
+    longest = max(map(len, scale.labels), default=0)
+    return longest * 0.065 > width / max(1, len(scale.labels))
+
+
 def _parameter_ticks(axes: Axes, scale: Scale, width: float) -> None:
     axes.set_xticks(scale.ticks, scale.labels)
     room = width / max(1, len(scale.labels))
-    longest = max(map(len, scale.labels), default=0)
-    if longest * 0.065 > room:
-        steep = room < 0.16 * 2
+    if _is_turned(scale, width):
+        steep = room < 0.45
         for label in axes.get_xticklabels():
             label.set(
                 rotation=90 if steep else 30,

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from os.path import commonprefix
 from typing import TypeAlias
 
 import numpy as np
@@ -155,12 +156,25 @@ def _category_scale(label: str, cells: Sequence[Cell]) -> Scale:
     positions = np.array([place[kind] for kind in kinds], dtype=np.float64)
     step = math.ceil(len(distinct) / _MOST_CATEGORIES)
     shown = distinct[::step]
-    return Scale(
-        label,
-        positions,
-        tuple(place[kind] for kind in shown),
-        tuple(_name(kind[1]) for kind in shown),
-        categories=True,
+    names = _short_names([kind[1] for kind in shown])
+    ticks = tuple(place[kind] for kind in shown)
+    return Scale(label, positions, ticks, names, categories=True)
+
+
+def _short_names(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Return the labels of categories; of long texts the part in which they differ."""
+    names = tuple(map(_name, cells))
+    texts = [" ".join(cell.split()) for cell in cells if isinstance(cell, str)]
+    if len(set(names)) == len(names) or len(texts) < 2:
+        return names
+    head = len(commonprefix(texts))
+    tail = len(commonprefix([text[head:][::-1] for text in texts]))
+    own = iter(texts)
+    return tuple(
+        f"…{shorten(next(own)[head:][: -tail or None], _LONGEST_LABEL - 2)}…"
+        if isinstance(cell, str)
+        else name
+        for cell, name in zip(cells, names, strict=True)
     )
 
 

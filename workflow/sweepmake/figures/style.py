@@ -213,4 +213,8 @@ class Book:
         """Write a page."""
         figure = Figure(figsize=(WIDTH, HEIGHT))
         figure.add_artist(sheet)
+        self.add_figure(figure)
+
+    def add_figure(self, figure: Figure) -> None:
+        """Write a page that has axes of matplotlib on its sheet."""
         self._pdf.savefig(figure)  # type: ignore[no-untyped-call]
