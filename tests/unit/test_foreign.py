@@ -108,7 +108,7 @@ class TestMlrunner:
     def test_stages_of_different_experiments_are_merged_in_order(self, tmp_path: Path) -> None:
         """Every experiment's own order is kept among all stages."""
         for name, stages in {"a": "train test", "b": "train avg test"}.items():
-            for hour, stage in enumerate(ran.split()):
+            for hour, stage in enumerate(stages.split()):
                 put(tmp_path / f"{name}/log.{stage}.20220101.0{hour}0000")
         assert find_cases(str(tmp_path))[1] == ("train", "avg", "test")
 
