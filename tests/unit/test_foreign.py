@@ -267,6 +267,7 @@ class TestWizard:
             "pipe": "cannot be read: it is no file",
         }
         assert all(cases[name].parameters["bs"] == 8 for name in names.values())
+        assert all(list(case.logs) == list(case.stages) == ["train"] for case in cases.values())
         assert len(cases) == 3 + len(names)
 
     def test_nothing_is_touched(self, wizard: Path, tmp_path: Path) -> None:
