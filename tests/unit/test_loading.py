@@ -116,8 +116,8 @@ def test_parameters_stand_beside_the_history_on_request(results: Path) -> None:
     assert history["metric.lr"].tolist()[:2] == [0.5, 0.25]
     assert sweepmake.load(results).history["lr"].tolist()[:2] == [0.5, 0.25]
     history = sweepmake.load(results, parameters=["status", "lr"]).history
-    assert list(history.columns)[:4] == ["experiment", "status", "lr", "stage"]
-    assert history["status"].tolist() == [5, 5, 5]
+    assert list(history.columns)[:4] == ["experiment", "parameter.status", "lr", "stage"]
+    assert history["parameter.status"].tolist() == [5, 5, 5]
     with pytest.raises(
         InputError, match=r"parameters: no experiment has 'lrr' \(did you mean 'lr'"
     ):
