@@ -64,7 +64,7 @@ def test_mlrunner_s_folders_become_a_workbook(project: Project) -> None:
 
 @pytest.fixture
 def wizard(project: Project) -> Path:
-    """Training Log Wizard's folders in a folder with a blank in its name: two good ones, and bad ones."""
+    """Training Log Wizard's folders two good ones, and bad ones."""
     folder = project.folder.parent / "some runs"
     for lr, log in (("1e-05", "k27-ompi4-np4-ts"), ("0.1", "k2-ompi4-np2")):
         name = WIZARD.format(lr)
@@ -108,17 +108,20 @@ def test_the_wizard_s_folders_become_a_workbook(project: Project, wizard: Path) 
 
 
 def test_any_layout_is_told_with_a_pattern(project: Project) -> None:
-    """The expression goes through the shell and YAML as config/README.md shows it."""
+    """The expression reaches the library as config/README.md shows it; paths may be odd."""
     for lr in ("0.1", "0.2"):
         for seed in (1, 2):
             folder = project.folder.parent / f"runs/lr={lr}/seed={seed}"
             folder.mkdir(parents=True)
             text = "".join(f"epoch={e} loss={float(lr) / e}\n" for e in range(1, 4))
             (folder / "out.txt").write_text(text)
-    names = r"lr=(?P<lr>[^/]+)/seed=(?P<seed>\d{1,3})/out\.txt"
+    names = r"lr=(?P<lr>[^/{]+)(?P<odd>.*)/seed=(?P<seed>\d{1,3})/out\.txt"
+    (project.folder.parent / "runs/lr=0.2").rename(
+        project.folder.parent / "runs/lr=0.2{it's} $HOME; (x)"
+    )
     done = read(project, f"logs={{folder: ../runs, names: '{names}', clean: true}}")
     assert done.code == 0, done.said
-    found = {(row["learning rate"], row["seed"]): row["train.loss"] for row in rows(project)}
+    found = {(row["learning rate"], row["seed"]): row["loss"] for row in rows(project)}
     assert found.keys() == {(0.1, 1), (0.1, 2), (0.2, 1), (0.2, 2)}
     assert found[0.2, 1] == pytest.approx(0.2 / 3)
     assert list(project.path("results").glob("*/clean.train.1.log"))
