@@ -79,6 +79,6 @@ rule results:
         config=lambda wildcards: CONFIG_JSON,
     conda:
         "../environment.yml"
-    threads: workflow.cores
+    threads: workflow.resource_settings.cores or 1
     shell:
         program("build_results") + " --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"

@@ -116,13 +116,13 @@ def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
         read = [
             mapping(outcome.summary.get("measured")).get(metric.name)
             for outcome in outcomes
-            if metric.stage in mapping(outcome.summary.get("stages"))
+            if metric.stage in ("", *mapping(outcome.summary.get("stages"))) and outcome.summary
         ]
         without = sum(mapping(one).get("value") is None for one in read)
         if without:
             many = "none" if without == len(read) else f"only {len(read) - without}"
             warnings.append(
                 f"metric '{metric.name}': its pattern matched in {many} of the {len(read)} "
-                f"logs of '{metric.stage}' that were read"
+                + (f"logs of '{metric.stage}' that were read" if metric.stage else "experiments")
             )
     return warnings
