@@ -12,6 +12,7 @@ import yaml
 
 from sweepmake.commands import fill
 from sweepmake.errors import InputError
+from sweepmake.measures import metrics_to_json
 from sweepmake.measures_reader import merge_measures
 from sweepmake.sweep import parse_slots, read_sweep
 
@@ -61,8 +62,8 @@ class Plan:
         measures: metrics, objective and headings, of params.yaml and the configuration.
     """
 
-    __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config", "experiments",
-                 "measures", "slots", "sweep")  # fmt: skip
+    __slots__ = ("_after", "_metrics", "_numbers", "_parameters", "_stages", "config",
+                 "experiments", "measures", "slots", "sweep")  # fmt: skip
 
     def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
         self.config = config
@@ -76,6 +77,8 @@ class Plan:
             stages=[stage.name for stage in sweep.stages],
             parameters=_parameters(sweep) if config.over else None,
         )
+        metrics = self.measures.metrics
+        self._metrics = [f"--metrics={metrics_to_json(metrics)}"] if metrics else []
         self._numbers = {name: number for number, name in enumerate(self.experiments)}
         self._stages: dict[str, Stage] = {stage.name: stage for stage in sweep.stages}
         order = tuple(self._stages)
@@ -139,6 +142,7 @@ class Plan:
             f"--suffix={self.suffix(experiment)}",
             f"--output={self.config.results}/{experiment}",
             f"--options={json.dumps(self.config.logs, sort_keys=True)}",
+            *self._metrics,
             *self._stages,
         ]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, suggestion
 from .launchers import launcher_named
 from .readers import READERS
 
-__all__ = ["LogOptions"]
+if TYPE_CHECKING:
+    from ..measures import MetricPattern
+
+__all__ = ["LogOptions", "read_metrics"]
 
 
 class LogOptions(NamedTuple):
@@ -107,3 +110,14 @@ def _patterns(value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
         return tuple(value)
     raise InputError(f"logs: pattern must be a regular expression or a list of them, not {value!r}")
+
+
+def read_metrics(argument: str) -> tuple[MetricPattern, ...]:
+    """Return the metrics that `measures.metrics_to_json` wrote; none for an empty text."""
+    if not argument:
+        return ()
+    import json
+
+    from ..measures import MetricPattern  # it takes a good part of the time to read a small log
+
+    return tuple(MetricPattern(*parts) for parts in json.loads(argument))
