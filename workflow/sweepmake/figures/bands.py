@@ -80,4 +80,4 @@ def spread(table: Floats, middle: Floats) -> Floats:
     """Return the standard deviation (of the sample) over the rows, 0 where there is one value."""
     count = np.isfinite(table).sum(axis=0)
     squares = np.nansum((table - middle) ** 2, axis=0)
-    return np.sqrt(squares / np.maximum(count - 1, 1))
+    return np.asarray(np.sqrt(squares / np.maximum(count - 1, 1)))
