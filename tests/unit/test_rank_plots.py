@@ -173,6 +173,17 @@ def test_a_stage_of_one_row_is_numbers(tmp_path: Path) -> None:
     assert "train: how the ranks fared" in pages[-1]
 
 
+def test_eighty_metrics_are_bounded_and_said(tmp_path: Path) -> None:
+    """Sixty metrics get a page each; how many do not is said."""
+    names = [f"m{at}" for at in range(80)]
+    values = ",".join("0.5" for _ in names)
+    lines = [f"train,1,0,{epoch},,,,,{values}" for epoch in range(1, 4)]
+    pages = plot(tmp_path, write(tmp_path, lines, ",".join(names)))
+    assert len(pages) == 1 + 5 + 60 + 1
+    assert "68 more metrics follow" in pages[0]
+    assert "20 metrics have no page" in pages[1]
+
+
 def test_forty_parameters_are_cut_politely(tmp_path: Path) -> None:
     """The header has three lines of parameters and says how many more there are; metadata all."""
     parameters = {f"a_parameter_with_a_name_{at}": "value " * 5 for at in range(40)}

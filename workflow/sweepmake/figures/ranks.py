@@ -163,7 +163,7 @@ class _StagePages:
         marks = self._mark_notes(several)
         lines = [*notes[: _MOST_NOTES - len(marks)], *marks]
         if len(chosen) > _MOST_PANELS:
-            lines[-1] += f" {len(chosen) - _MOST_PANELS} more metrics have pages of their own."
+            lines[-1] += f" {len(chosen) - _MOST_PANELS} more metrics follow on the next pages."
         sheet = self.book.page(self.prefix + what + over, lines)
         chosen = chosen[:_MOST_PANELS]
         for metric, place in zip(chosen, grid(len(chosen)), strict=True):
@@ -252,6 +252,9 @@ class _StagePages:
     def _draw_overview(self, metrics: Sequence[str]) -> None:
         note = "Each line is a rank." if not self.many else _BAND_NOTE
         more = len(self.stage.metrics) > len(metrics)
+        left = len(self.stage.metrics) - _MOST_PAGES
+        if left > 0:
+            note += f" {left} metrics have no page; they stand in history.csv.gz."
         what = f"all metrics, {self._who()}" + (f": {metrics[0]} ... {metrics[-1]}" if more else "")
         sheet = self.book.page(self.prefix + what, [note])
         for metric, place in zip(metrics, grid(len(metrics)), strict=True):
