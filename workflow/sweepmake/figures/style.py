@@ -205,7 +205,7 @@ class Book:
     def _texts(
         self, heading: str, notes: Sequence[str]
     ) -> list[tuple[float, float, str, float, str, Align]]:
-        """Return (x, y of the baseline in inches, text, size, colour, side) of a page's own texts."""
+        """Return the header and footer: (x, y of the baseline in inches, text, size, colour, side)."""
         self.pages += 1
         width = WIDTH - 2 * _MARGIN
         lines = [
