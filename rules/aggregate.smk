@@ -40,7 +40,7 @@ rule build_workbook:
     log:
         STUDY.marker("build_workbook.log"),
     params:
-        config=CONFIG_JSON,
+        config=lambda wildcards: CONFIG_JSON,
     conda:
         "../environment.yml"
     shell:
@@ -59,7 +59,7 @@ rule plot_comparison:
     log:
         STUDY.marker("plot_comparison.log"),
     params:
-        config=CONFIG_JSON,
+        config=lambda wildcards: CONFIG_JSON,
         version=figures.FORMAT_VERSION,
     conda:
         "../environment.yml"
@@ -76,9 +76,9 @@ rule results:
     log:
         STUDY.marker("build_results.log"),
     params:
-        config=CONFIG_JSON,
+        config=lambda wildcards: CONFIG_JSON,
     conda:
         "../environment.yml"
-    threads: workflow.cores
+    threads: workflow.resource_settings.cores or 1
     shell:
         program("build_results") + " --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"

@@ -33,6 +33,7 @@ CONFIG = or_stop(
     default_params=plan_module.default_params(),
 )
 or_stop(LogOptions.from_config, CONFIG.log_options)
+or_stop(config_module.check_folders, CONFIG)
 # logs that were made elsewhere are read, and nothing is run
 PLAN = None if CONFIG.log_folder else or_stop(plan_module.make_plan, CONFIG)
 STUDY = study_of_plan(PLAN) if PLAN else or_stop(study_of_logs, CONFIG)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import re
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stage_runner import Runner
 
 from sweepmake.aggregate.failures import KINDS, Failure, describe_failure
 from sweepmake.aggregate.last_words import TAIL, read_last_words
-from sweepmake.aggregate.outcomes import Outcome, StageOutcome
-from sweepmake.aggregate.study import Case
+from sweepmake.aggregate.outcomes import Outcome, StageOutcome, read_outcome
+from sweepmake.aggregate.study import Case, Study
 
 DATA = Path(__file__).parent.parent / "data"
 CASE = Case("e", {}, "output/e", "output/e/.sweepmake", ("train", "test"))
@@ -218,12 +224,80 @@ Root Cause (first observed failure):
 @pytest.mark.parametrize("tagged", [True, False])
 def test_torchruns_own_exception_is_second_hand(tmp_path: Path, tagged: bool) -> None:
     """It only reports that of the rank, which is the one to show."""
-    import re
-
     text = TORCHRUN if tagged else re.sub(r"^\[default\d\]:", "", TORCHRUN, flags=re.M)
     found = told(tmp_path, text)
     assert (found.kind, found.rank) == ("out of GPU memory", 1)
     assert found.last_line.startswith("RuntimeError: CUDA out of memory.")
+
+
+SRUN = """\
+0: step 1 loss 0.5
+1: step 1 loss 0.6
+0: step 2 loss 0.4
+1: the shard 7 is missing
+0: step 3 loss 0.4
+srun: error: vm: task 0: Terminated
+srun: error: vm: task 1: Exited with exit code 17
+srun: error: vm: task 2: Terminated
+srun: Terminating StepId=7.0
+slurmstepd: error: *** STEP 7.0 ON vm CANCELLED AT 2026-11-21T17:00:00 ***
+"""
+
+
+def test_a_rank_that_the_launcher_stopped_is_not_the_first(tmp_path: Path) -> None:
+    """It was told to end because another one had failed; that one's last words are shown."""
+    found = told(tmp_path, SRUN, 17)
+    assert (found.kind, found.rank) == ("failed", 1)
+    assert found.last_line == "the shard 7 is missing"
+
+
+def test_a_launchers_last_words_are_not_the_programs(tmp_path: Path) -> None:
+    """Also where the log has no tags."""
+    found = told(tmp_path, re.sub(r"^\d: ", "", SRUN, flags=re.M), 17)
+    assert (found.rank, found.last_line) == (1, "step 3 loss 0.4")
+
+
+COMMANDS = [
+    ("echo one; pyhton train.py", "command not found", "pyhton: command not found"),
+    ("echo one; exit 3", "failed", "one"),
+    ("echo one; kill -9 $$", "killed", "one"),
+    ("echo one; kill -11 $$", "segmentation fault", "one"),
+    ("timeout 0.1 sleep 9", "timeout", ""),
+    ("cat no/such/file", "file not found", "cat: no/such/file: No such file or directory"),
+    (f"{sys.executable} -c 'import no_such'", "Python exception", "ModuleNotFoundError: No module"),
+    ("echo full > /dev/full", "disk full", "No space left on device"),
+    (f"ulimit -v 400000; {sys.executable} -c 'bytes(1 << 32)'", "out of memory", "MemoryError"),
+]
+
+
+@pytest.mark.parametrize(("command", "kind", "line"), COMMANDS, ids=[c[0][:25] for c in COMMANDS])
+def test_runs_that_really_fail(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, command: str, kind: str, line: str
+) -> None:
+    """From the command through the stage runner's record and log to the kind of failure."""
+    monkeypatch.chdir(runner.folder)
+    assert runner.run(command)[0] != 0
+    case = Case("E", {}, "output/E", "output/E/.sweepmake", ("train",))
+    found = describe_failure(
+        read_outcome(Study("params.yaml", None, (case,), ("train",), "r"), case)
+    )
+    assert found is not None
+    assert found.kind == kind
+    assert line in found.last_line
+
+
+@given(
+    st.binary(max_size=300)
+    | st.text("[0,1]<stdout>:\\n\\r\x1b Error-=", max_size=200).map(str.encode)
+)
+def test_no_log_is_too_strange(text: bytes) -> None:
+    """Any bytes give a failure whose line a table can hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        log.write_bytes(text * 3)
+        for code in (1, 139, None):
+            found = described(log, code)
+            assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", found.last_line)
 
 
 def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:

@@ -112,6 +112,36 @@ class TestMlrunner:
                 put(tmp_path / f"{name}/log.{stage}.20220101.0{hour}0000")
         assert find_cases(str(tmp_path))[1] == ("train", "avg", "test")
 
+    def test_stages_stand_in_one_order_everywhere(self, tmp_path: Path) -> None:
+        """Where experiments disagree, the first one's order holds for all."""
+        for name, ran in {"a": "one two", "b": "two one"}.items():
+            for hour, stage in enumerate(ran.split()):
+                put(tmp_path / f"{name}/log.{stage}.20220101.0{hour}0000")
+        cases, stages = find_cases(str(tmp_path))
+        assert stages == cases[0].stages == cases[1].stages == ("one", "two")
+
+    def test_a_param_beside_other_logs_gives_the_parameters(self, tmp_path: Path) -> None:
+        """Logs of any name beside `param` are those of its experiment."""
+        put(tmp_path / "a/param", "lr: 0.5\n")
+        put(tmp_path / "a/run.log")
+        put(tmp_path / "b/param", "lr: 0.6\n")
+        put(tmp_path / "b/test.log")
+        put(tmp_path / "b/train.log")
+        cases = found(tmp_path)
+        assert cases["a"].parameters == {"lr": 0.5}
+        assert logs_of(cases["a"], tmp_path) == {"train": ["a/run.log"]}
+        assert logs_of(cases["b"], tmp_path) == {"train": ["b/train.log"], "test": ["b/test.log"]}
+
+    def test_a_param_without_logs_hides_nothing_below_it(self, tmp_path: Path) -> None:
+        """A stray file of that name above the experiments does not take their place."""
+        put(tmp_path / "param", "lr: 0.5\n")
+        put(tmp_path / "Lr_1/log.train.20220101.000000")
+        put(tmp_path / "Lr_2/param", "lr: 2\n")
+        cases = found(tmp_path)
+        assert {name: case.problem for name, case in cases.items()} == {
+            "Lr_1": "", "Lr_2": "no log",
+        }  # fmt: skip
+
     def test_experiments_may_share_one_folder(self, tmp_path: Path) -> None:
         """--no-subdir: the experiments' names stand at the end of the files'."""
         put(tmp_path / "param.Lr_0.1", "lr: 0.1\n")
@@ -223,6 +253,7 @@ class TestWizard:
         for name in names.values():
             (wizard / name).mkdir()
         put(wizard / names["empty"] / f"{names['empty']}.log", "")
+        put(wizard / names["none"] / "model.h5")
         (wizard / names["folder"] / f"{names['folder']}.log").mkdir()
         (wizard / names["link"] / f"{names['link']}.log").symlink_to("/nowhere/at-all")
         os.mkfifo(wizard / names["pipe"] / f"{names['pipe']}.log")
@@ -236,6 +267,7 @@ class TestWizard:
             "pipe": "cannot be read: it is no file",
         }
         assert all(cases[name].parameters["bs"] == 8 for name in names.values())
+        assert all(list(case.logs) == list(case.stages) == ["train"] for case in cases.values())
         assert len(cases) == 3 + len(names)
 
     def test_nothing_is_touched(self, wizard: Path, tmp_path: Path) -> None:
@@ -315,6 +347,15 @@ class TestPlainLayouts:
             "lr_0.1-seed_2": {"lr": 0.1, "seed": 2},
             "lr_0.1-mom_0.9": {"lr": 0.1, "mom": 0.9},
         }
+
+    def test_one_log_with_parameters_in_its_name_keeps_it(self, tmp_path: Path) -> None:
+        """The file's name counts where the folder's says nothing."""
+        put(tmp_path / "may/lr_0.1-bs_2.log")
+        put(tmp_path / "june/lr_0.1-bs_2.log")
+        put(tmp_path / "june/lr_0.2-bs_2.log")
+        cases = found(tmp_path)
+        assert list(cases) == ["june-lr_0.1-bs_2", "june-lr_0.2-bs_2", "may-lr_0.1-bs_2"]
+        assert cases["may-lr_0.1-bs_2"].parameters == {"lr": 0.1, "bs": 2, "folder": "may"}
 
     def test_groups_of_experiments_stay_apart(self, tmp_path: Path) -> None:
         """Equal parameters below two folders are two settings."""
@@ -437,6 +478,22 @@ class TestNames:
         said = refused(hydra, r"lr=(?P<lr>[^/]+)\.log")
         assert "none of the 12 files" in said
         assert "such as 'lr=0.1/seed=1/eval.stdout'" in said
+
+    def test_a_pattern_must_match_the_whole_path(self, hydra: Path) -> None:
+        """A pattern for train.stdout does not take in train.stdout.gz or old/train.stdout."""
+        put(hydra / "old/lr=7/seed=1/train.stdout")
+        put(hydra / "lr=7/seed=1/train.stdout.gz")
+        cases = found(hydra, r"lr=(?P<lr>[^/]+)/seed=(?P<seed>\d+)/train\.stdout")
+        assert {case.parameters["lr"] for case in cases.values()} == {0.1, 0.001}
+
+    def test_a_log_that_cannot_be_read_has_its_row(self, tmp_path: Path) -> None:
+        """What the pattern names is an experiment, whatever is wrong with the file."""
+        put(tmp_path / "lr1.txt", "")
+        (tmp_path / "lr2.txt").symlink_to("nowhere")
+        cases = found(tmp_path, r"lr(?P<lr>\d)\.txt")
+        assert {case.parameters["lr"]: case.problem for case in cases.values()} == {
+            1: "empty log", 2: "cannot be read: No such file or directory",
+        }  # fmt: skip
 
     def test_two_experiments_of_one_name_are_refused(self, hydra: Path) -> None:
         """Both places are named."""

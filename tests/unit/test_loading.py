@@ -116,8 +116,8 @@ def test_parameters_stand_beside_the_history_on_request(results: Path) -> None:
     assert history["metric.lr"].tolist()[:2] == [0.5, 0.25]
     assert sweepmake.load(results).history["lr"].tolist()[:2] == [0.5, 0.25]
     history = sweepmake.load(results, parameters=["status", "lr"]).history
-    assert list(history.columns)[:4] == ["experiment", "status", "lr", "stage"]
-    assert history["status"].tolist() == [5, 5, 5]
+    assert list(history.columns)[:4] == ["experiment", "parameter.status", "lr", "stage"]
+    assert history["parameter.status"].tolist() == [5, 5, 5]
     with pytest.raises(
         InputError, match=r"parameters: no experiment has 'lrr' \(did you mean 'lr'"
     ):
@@ -204,11 +204,11 @@ def test_a_sweep_that_has_not_begun_loads(tmp_path: Path) -> None:
     [
         b"",
         b"not gzip",
-        gzip.compress(b"a,b\n" * 3000)[:-12],
-        gzip.compress(f"{HEAD},loss\ntrain,1,0,1,5,5,0,0.25,oops\n".encode()),
-        gzip.compress(f"{HEAD},loss\ntrain,one,0,1,5,5,0,0.25,1\n".encode()),
-        gzip.compress(b"\xff\xfe"),
-        gzip.compress(b""),
+        gzip.compress(b"a,b\n" * 3000, mtime=0)[:-12],
+        gzip.compress(f"{HEAD},loss\ntrain,1,0,1,5,5,0,0.25,oops\n".encode(), mtime=0),
+        gzip.compress(f"{HEAD},loss\ntrain,one,0,1,5,5,0,0.25,1\n".encode(), mtime=0),
+        gzip.compress(b"\xff\xfe", mtime=0),
+        gzip.compress(b"", mtime=0),
     ],
 )
 def test_a_broken_history_is_named(results: Path, content: bytes) -> None:

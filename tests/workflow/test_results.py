@@ -16,7 +16,8 @@ TRAIN = """\
 import os, sys, time
 lr, seed = float(sys.argv[1]), int(sys.argv[2])
 for epoch in range(1, 4):
-    print(f"epoch={epoch} loss={1 / epoch + lr:.4f} val_acc={0.5 + epoch / 10 + seed / 100 - lr:.4f}")
+    val_acc = 0.5 + epoch / 10 + seed / 100 - lr
+    print(f"epoch={epoch} loss={1 / epoch + lr:.4f} val_acc={val_acc:.4f}")
 sys.stdout.flush()
 if os.path.exists(f"wait-{lr}-{seed}"):
     open(f"waiting-{lr}-{seed}", "w").close()
@@ -89,7 +90,7 @@ def test_a_failed_experiment_has_its_row_and_spares_the_others(sweep: Project) -
     assert failure["experiment"] == "Lr_0.1-Seed_2"
     assert failure["stage"] == "train"
     assert failure["exit code"] == 1
-    assert "these numbers do not fit" in str(failure["last line"])
+    assert "these numbers do not fit" in str(failure["last log line"])
     assert sweep.path("results/Lr_0.1-Seed_2/ranks.pdf").exists()
     sweep.path("fail-0.1-2").unlink()
     again = sweep.run()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sweepmake.measures import MetricPattern, Objective
     from sweepmake.yaml_reader import Node
 
-__all__ = ["Config", "read_config"]
+__all__ = ["Config", "check_folders", "read_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,18 @@ def read_config(
         headings=read_headings(*reader.node("headings")),
         logs=reader.logs("logs"),
     )
+
+
+def check_folders(config: Config) -> None:
+    """Raise InputError where a file lies in the place of a folder that would be written to."""
+    for key in ("output", "results"):
+        folder = Path(getattr(config, key))
+        there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+        if there is not None and not there.is_dir():
+            raise InputError(
+                f"config: '{key}' is '{folder}', but '{there}' is a file, not a folder",
+                hint=f"remove it, or choose another folder: --config {key}=FOLDER",
+            )
 
 
 class _Reader:

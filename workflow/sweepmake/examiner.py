@@ -214,6 +214,8 @@ def _experiment_folders(output: Path, regex: str | re.Pattern[str]) -> list[Path
             "expected the folder that holds the experiments' folders, found a file",
             file=str(output),
         ) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=str(output)) from error
     found = [path for path in inside if pattern.search(path.name)]
     return sorted(found, key=lambda path: natural_key(path.name))
 

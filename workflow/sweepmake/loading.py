@@ -61,8 +61,8 @@ def load(
     Args:
         results: the sweep's folder of results.
         parameters: True adds the parameters that differ to `history`, a list those that it names.
-            A metric that has the name of one of them is then called `metric.<name>`; a parameter
-            that has the name of another column of the history, `parameter.<name>`.
+            They are called as in `experiments`; but `parameter.<name>` where the history has a
+            column `<name>` that is no metric. A metric of the same name is `metric.<name>`.
         metrics: the metrics to keep in `history`; None for all.
 
     Raises:
@@ -229,7 +229,7 @@ def _with_parameters(
     rows = pd.Index(experiments["experiment"]).get_indexer(history["experiment"].astype("str"))
     places = {"experiment", *PLACE_COLUMNS}
     added = {
-        f"parameter.{name}" if name in places else name: experiments[key].take(rows).array
+        f"parameter.{name}" if name in places else key: experiments[key].take(rows).array
         for name, key in parameters.items()
     }
     logged = history.iloc[:, 1:].rename(columns={name: f"metric.{name}" for name in added})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["HEADINGS", "TAKES", "Measures", "MetricPattern", "Objective", "Take"]
+__all__ = ["HEADINGS", "TAKES", "Measures", "MetricPattern", "Objective", "Take",
+           "metrics_to_json"]  # fmt: skip
 
 Take = Literal["last", "first", "max", "min", "mean"]
 TAKES: tuple[Take, ...] = ("last", "first", "max", "min", "mean")
@@ -78,3 +80,8 @@ class Measures:
     objective: Objective | None = None
     over: tuple[str, ...] = ("seed",)
     headings: Mapping[str, str] = field(default_factory=lambda: HEADINGS)
+
+
+def metrics_to_json(metrics: Sequence[MetricPattern]) -> str:
+    """Return metrics as one argument of a program; `logs.options.read_metrics` takes it."""
+    return json.dumps([[one.name, one.stage, one.pattern, one.take] for one in metrics])

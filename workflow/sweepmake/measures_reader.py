@@ -252,7 +252,7 @@ def read_objective(place: Place, node: Node) -> Objective | None:
         raise place.error(
             f"'objective': expected a metric's name, found {describe(expression)}", expression
         )
-    text = " ".join(text.split())
+    text = " ".join(text.split("\n")).strip()
     try:
         used, single = expressions.names(text), expressions.is_name(text)
     except InputError as error:
@@ -284,7 +284,7 @@ def _mode(
         raise place.error(
             f"'objective': {why} does not tell whether more or less is better",
             objective,
-            hint=f"objective: {{metric: {objective.text.strip()}, mode: max}}, or mode: min",
+            hint=f"say so: objective: {{metric: {objective.text.strip()}, mode: max}}",
         )
     return cast(Literal["max", "min"], told)
 

@@ -103,7 +103,7 @@ def read_parameters(folder: Path) -> dict[Any, Any] | None:
     try:
         with path.open(encoding="utf-8") as file:
             parameters = yaml.load(file, Loader=_Loader)  # a Loader that builds plain values only
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # of a socket or the like, too
         return None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -61,8 +60,8 @@ class Plan:
         measures: metrics, objective and headings, of params.yaml and the configuration.
     """
 
-    __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config", "experiments",
-                 "measures", "slots", "sweep")  # fmt: skip
+    __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config",
+                 "experiments", "measures", "slots", "sweep")  # fmt: skip
 
     def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
         self.config = config
@@ -122,17 +121,6 @@ class Plan:
     def last_markers(self) -> list[str]:
         """The markers of the last stage of every experiment."""
         return [self.last_marker(experiment) for experiment in self.experiments]
-
-    def log_arguments(self, experiment: str) -> list[str]:
-        """The arguments of scripts/read_logs.py: all stages, also those not selected now."""
-        return [
-            f"--folder={self.folder(experiment)}",
-            f"--records={self.records(experiment)}",
-            f"--suffix={self.suffix(experiment)}",
-            f"--output={self.config.results}/{experiment}",
-            f"--options={json.dumps(self.config.logs, sort_keys=True)}",
-            *self._stages,
-        ]
 
     def priority(self, experiment: str, stage: str) -> int:
         """What has begun goes on first, then the order of the file decides."""

@@ -100,6 +100,18 @@ def test_an_objective_is_not_missed_before_anything_was_measured() -> None:
     assert table(outcomes, Measures(objective=Objective("val_acc", "max"))).warnings == ()
 
 
+def test_an_objective_of_numbers_alone_orders_nothing() -> None:
+    made = table([trained("a", 0.5)], Measures(objective=Objective("1 + 2", "max")))
+    assert made.objective is None
+    assert len(made.warnings) == 1
+
+
+def test_parameters_beyond_all_floats_can_be_ordered_by() -> None:
+    outcomes = [trained("a", 0.5, x=1), trained("b", 0.5, x=10**400)]
+    made = table(outcomes, Measures(objective=Objective("x", "max")))
+    assert made.values("experiment") == ["b", "a"]
+
+
 def test_an_unreadable_objective_is_an_error() -> None:
     with pytest.raises(InputError):
         table([trained("a", 0.5)], Measures(objective=Objective("val_acc /", "max")))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Cell", "Column", "Field", "Grid", "Group", "is_number", "unique_headings"]
+__all__ = ["Cell", "Column", "Field", "Grid", "Group", "as_number", "unique_headings"]
 
 Cell = str | int | float | bool | None
 """A value; None for an empty cell. Floats may be nan or infinite where a log says so."""
@@ -70,9 +71,14 @@ class Grid:
     left_out: int = 0
 
 
-def is_number(value: Cell) -> bool:
-    """Return whether a cell counts as a number: not a truth value, and not nan."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+def as_number(value: Cell) -> float | None:
+    """Return a cell as a number; None for what is none: texts, truth values, nan."""
+    if isinstance(value, str | bool) or value is None or value != value:
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond all floats
+        return math.inf if value > 0 else -math.inf
 
 
 def unique_headings(columns: Iterable[Column]) -> list[Column]:

@@ -32,21 +32,27 @@ def build_failures(study: Study, table: Table) -> Grid:
         table: its table.
     """
     places = {case.name: at for at, case in enumerate(study.cases)}
-    bad = [one for one in table.outcomes if one.failed_stage is not None or one.case.problem]
+    bad = [one for one in table.outcomes if one.case.name in table.failures or one.case.problem]
     bad.sort(key=lambda outcome: places.get(outcome.case.name, 0))
-    return Grid(_COLUMNS, tuple(_row(study, outcome) for outcome in bad))
+    return Grid(_COLUMNS, tuple(_row(study, table, outcome) for outcome in bad))
 
 
-def _row(study: Study, outcome: Outcome) -> tuple[Cell, ...]:
+def _row(study: Study, table: Table, outcome: Outcome) -> tuple[Cell, ...]:
+    cells: dict[str, Cell] = {"experiment": outcome.case.name, "status": outcome.status}
+    failure = table.failures.get(outcome.case.name)
     run = outcome.failed_stage
     log = log_path(outcome)
-    link = relative_path(study, log) if log else None
-    if run is None:
-        return (
-            outcome.case.name, outcome.status, None, None, outcome.case.problem, None, None,
-            None, None, link,
-        )  # fmt: skip
-    return (
-        outcome.case.name, outcome.status, run.stage, run.exit_code, run.status, None,
-        None, run.attempt or None, run.host or None, link,
-    )  # fmt: skip
+    if failure is not None:
+        cells |= {
+            "stage": failure.stage,
+            "exit_code": failure.exit_code,
+            "kind": failure.kind,
+            "rank": failure.rank,
+            "last_line": failure.last_line or None,
+        }
+    else:
+        cells["kind"] = outcome.case.problem
+    if run is not None:
+        cells |= {"attempts": run.attempt or None, "host": run.host or None}
+    cells["log"] = relative_path(study, log) if log else None
+    return tuple(cells.get(column.key) for column in _COLUMNS)

@@ -61,7 +61,7 @@ _RECENT = 60
 _LAST = 20  # so many of them where there is no exception
 _FRESH = 3  # an exception so near to the end explains a SIGKILL or SIGTERM too
 _MEMORY = re.compile(
-    r"oom[-_ ]kill|OOM Killed|task[s ][\d,\- \[\]]*: Out Of Memory|Out of memory: Kill",
+    r"(?<!\w)oom[-_ ]kill|task[s ][\d,\- \[\]]*: Out Of Memory|Out of memory: Kill",
     re.IGNORECASE,
 )
 _TIME = re.compile(r"DUE TO TIME LIMIT|PBS: job killed: (?:walltime|cput)|TERM_RUNLIMIT")
@@ -104,6 +104,10 @@ _NO_PROGRAM = re.compile(
     r"unable to find the specified executable|execve\(\): .*No such file|execvp error on file"
 )
 _EXECUTABLE = re.compile(r"^Executable: |execve\(\)|execvp error")
+# what the shell says of a child, and nothing more
+_SHELL = re.compile(
+    r"(?:Killed|Terminated|Aborted|Bus error|Segmentation fault)(?: \(core dumped\))?"
+)
 _ABORT = re.compile(r"MPI_ABORT was invoked|application called MPI_Abort|MPI_Abort\(")
 _SIGNALS = {2: "interrupted", 4: "aborted", 6: "aborted", 7: "aborted", 8: "aborted", 9: "killed",
             11: "segmentation fault", 15: "killed"}  # fmt: skip
@@ -265,7 +269,7 @@ def _kind(
     for signs in (_SIGNS, _ENDS):
         for text in reversed(lines[-_LAST:]):
             if kind := _told(text, signs):
-                return kind, text
+                return kind, "" if _SHELL.fullmatch(text) else text
     if signal in _SIGNALS:
         return _SIGNALS[signal], ""
     if told := _find(said, _ABORT):
@@ -304,7 +308,9 @@ def _first(words: LastWords) -> str:
 
 
 def _last(lines: Sequence[str]) -> str:
-    return lines[-1] if lines else ""
+    """Return the last line that says more than the kind of failure does, "" for none."""
+    telling = (line for line in reversed(lines) if not _SHELL.fullmatch(line))
+    return next(telling, lines[-1] if lines else "")
 
 
 def _lost_the_numbers(summary: Mapping[str, Any]) -> bool:

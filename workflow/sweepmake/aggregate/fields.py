@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sweepmake.aggregate.columns import Cell, Column, Field, Group
+from sweepmake.aggregate.failures import Failure
 from sweepmake.aggregate.outcomes import Outcome, StageOutcome
 from sweepmake.aggregate.study import Study
 from sweepmake.logs.tally import direction
 from sweepmake.naming import Value, identity
 
 __all__ = [
+    "WIZARD_HEADINGS",
     "collect_fields",
     "log_path",
     "mapping",
@@ -25,7 +27,7 @@ __all__ = [
 _VALIDATION = re.compile(r"^(?:val|valid|validation|eval|dev)[_/ .-](.+)$", re.IGNORECASE)
 _ACCURACY = {"accuracy": "acc", "acc@1": "acc", "acc_1": "acc"}
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
-_NOTE_LENGTH = 200
+_NOTE_LENGTH = 160
 
 # Training Log Wizard's columns (aggregate_results.py): key in metrics.json, heading, unit
 _WIZARD = (
@@ -35,6 +37,8 @@ _WIZARD = (
     ("total_training_time", "total training time", "s"),
     ("early_stop_iteration", "early stop iteration", ""),
 )
+WIZARD_HEADINGS = frozenset(heading for _, heading, _ in _WIZARD)
+"""Headings of what Training Log Wizard tells of a training, beside its metrics."""
 
 
 class _Keys:
@@ -51,19 +55,22 @@ class _Keys:
         return key
 
 
-def collect_fields(study: Study, outcomes: Sequence[Outcome]) -> list[Field]:
+def collect_fields(
+    study: Study, outcomes: Sequence[Outcome], failures: Mapping[str, Failure]
+) -> list[Field]:
     """Return every column that can be made, in the order of the table.
 
     Args:
         study: what the results are made of.
         outcomes: what became of each experiment.
+        failures: how those that failed did, by name.
 
     Returns:
         Fields with one value per outcome, in the order of `outcomes`; those of constant parameters
         among them, not shown.
     """
     keys = _Keys()
-    fields = _experiment_fields(outcomes, keys)
+    fields = _experiment_fields(outcomes, failures, keys)
     fields += _parameter_fields(study, outcomes, keys)
     own = _own_metrics(study, outcomes, keys)
     fields += _wizard_fields(outcomes, keys)
@@ -111,31 +118,34 @@ def _field(
     return Field(column, listed, shown and (not if_filled or any(v is not None for v in listed)))
 
 
-def _experiment_fields(outcomes: Sequence[Outcome], keys: _Keys) -> list[Field]:
+def _experiment_fields(
+    outcomes: Sequence[Outcome], failures: Mapping[str, Failure], keys: _Keys
+) -> list[Field]:
     def column(key: str) -> Column:
         return Column(keys.claim(key, "experiment"), key, "experiment")
 
+    notes = [_note(one, failures.get(one.case.name)) for one in outcomes]
     return [
         _field(column("experiment"), [outcome.case.name for outcome in outcomes]),
         _field(column("status"), [outcome.status for outcome in outcomes]),
-        _field(column("note"), [_note(outcome) for outcome in outcomes], if_filled=True),
+        _field(column("note"), notes, if_filled=True),
     ]
 
 
-def _note(outcome: Outcome) -> Cell:
+def _note(outcome: Outcome, failure: Failure | None) -> Cell:
     """Return what a reader should know at a glance, None where all is well."""
     if outcome.case.problem:
         return outcome.case.problem
-    failed = outcome.failed_stage
     if outcome.status == "running":
         running = [stage for stage in outcome.stages if stage.status == "running"]
         attempts = [f", attempt {run.attempt}" if run.attempt > 1 else "" for run in running]
         return "; ".join(
             run.stage + attempt for run, attempt in zip(running, attempts, strict=True)
         )
-    if failed is not None:
-        code = "" if failed.exit_code is None else f", exit code {failed.exit_code}"
-        return f"{failed.stage}: {failed.status}{code}"[:_NOTE_LENGTH]
+    if failure is not None:
+        code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
+        words = f"{failure.stage}: {failure.kind}{code}"
+        return (f"{words}: {failure.last_line}" if failure.last_line else words)[:_NOTE_LENGTH]
     if outcome.status == "unfinished":
         waiting = next(stage for stage in outcome.stages if stage.status != "finished")
         return f"{waiting.stage}: {waiting.status}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sweepmake.errors import InputError
 from sweepmake.logs.launchers import recognise
+from sweepmake.logs.reading import ESCAPE
 from sweepmake.logs.streams import Demultiplexer, StreamId, open_log, read_blocks
 
 __all__ = ["TAIL", "Ending", "LastWords", "own_lines", "read_last_words"]
@@ -18,7 +19,7 @@ TAIL = 1 << 16
 
 _LONGEST = 500
 _BREAKS = re.compile(r"[\r\n\x08]+")
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])?|\x00+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a table's cell cannot hold them
 # PyTorch itself puts `[rank2]: ` before each line of a traceback
 _RANK = re.compile(r"\[rank(\d+)\]:(?: |$)")
 _TORCHRUN = re.compile(rb"^\[(?!rank\d)\w*?\d+\]:", re.MULTILINE)
@@ -138,10 +139,11 @@ def _lines(text: bytes, rank: int) -> Iterable[tuple[int, str]]:
     """Yield the lines of a stream, each with its rank: PyTorch may name another one."""
     words = text.decode("utf-8", "replace")
     if "\x1b" in words or "\x00" in words:
-        words = _ESCAPE.sub("", words)
+        words = ESCAPE.sub("", words)
     for line in _BREAKS.split(words):
         own = _RANK.match(line)
-        kept = (line[own.end() :] if own else line)[:_LONGEST].rstrip()
+        kept = (line[own.end() :] if own else line)[:_LONGEST]
+        kept = _CONTROL.sub("", kept).rstrip()
         if kept:
             yield (int(own[1][:9]) if own and rank >= 0 else rank), kept
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sweepmake.aggregate.cells import book_value
-from sweepmake.aggregate.columns import Cell, Column, is_number
+from sweepmake.aggregate.columns import Cell, Column
 
 __all__ = ["ColumnLayout", "header_lines", "lay_out"]
 
 _DIGITS = 4  # significant digits shown of a metric
-_NARROWEST, _WIDEST = 7.0, 46.0
-_HEADER_WIDEST = 14.0  # a heading alone makes a column no wider: it is wrapped
+_NARROWEST, _WIDEST = 7.0, 50.0
+_HEADER_WIDEST = 11.0  # a heading alone makes a column no wider: it is wrapped
 _ARROW = 3.0  # room for the arrow of the filter
 
 
@@ -40,15 +40,15 @@ class ColumnLayout:
 def lay_out(column: Column, values: Sequence[Cell]) -> ColumnLayout:
     """Return how a column with these values is shown."""
     numbers = [
-        value
-        for value in values
-        if is_number(value) and isinstance(value, int | float) and math.isfinite(value)
+        float(value)
+        for value in map(book_value, values)
+        if isinstance(value, int | float) and not isinstance(value, bool)
     ]
     number_format, small = _number_format(column, numbers)
     shown = max((_length(value, number_format, column) for value in values), default=0.0)
     words = max((len(word) for word in column.heading.replace("_", " ").split()), default=0)
     heading = max(min(len(column.heading), _HEADER_WIDEST), words) + _ARROW
-    width = min(max(shown + 1.5, heading, _NARROWEST), _WIDEST)
+    width = min(max(shown + 2, heading, _NARROWEST), _WIDEST)
     return ColumnLayout(number_format, "0.000E+00", small, width, _best(column, numbers))
 
 
@@ -85,7 +85,7 @@ def _number_format(column: Column, numbers: Sequence[float]) -> tuple[str, float
         return "General", 0.0
     sizes = [abs(number) for number in numbers if number]
     typical = statistics.median(sizes) if sizes else 0.0
-    if all(float(number).is_integer() for number in numbers) and column.unit == "":
+    if all(number.is_integer() for number in numbers) and column.unit == "":
         return ("0" if max(sizes, default=0) < 1e9 else "0.000E+00"), 0.0
     if column.unit:
         return ("#,##0" if typical >= 100 else "0.0" if typical >= 10 else "0.000"), 0.0

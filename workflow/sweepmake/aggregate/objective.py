@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sweepmake.aggregate import expressions
-from sweepmake.aggregate.columns import Cell, Column, Field, is_number
+from sweepmake.aggregate.columns import Cell, Column, Field, as_number
 from sweepmake.errors import suggestion
 from sweepmake.measures import Measures, Objective
 
@@ -50,10 +50,8 @@ def best_first(values: Sequence[Cell], mode: str) -> list[int]:
     sign = -1 if mode == "max" else 1
 
     def key(at: int) -> tuple[bool, float]:
-        value = values[at]
-        if not is_number(value):
-            return True, 0.0
-        return False, sign * float(value or 0)
+        value = as_number(values[at])
+        return (True, 0.0) if value is None else (False, sign * value)
 
     return sorted(range(len(values)), key=key)
 
@@ -66,6 +64,8 @@ def _follow(objective: Objective, fields: Sequence[Field]) -> Goal:
     absent = [name for name in used if name not in by_name or not by_name[name].filled]
     if absent:
         return Goal(text=text, mode=objective.mode, warnings=_no_such(objective, absent, fields))
+    if not used:
+        return Goal(text=text, mode=objective.mode, warnings=(f"objective '{text}' has no metric",))
     uses = frozenset(by_name[name].column.key for name in used)
     whole = objective.expression.strip()
     if whole in by_name:
@@ -97,15 +97,11 @@ def _by_name(fields: Sequence[Field]) -> Mapping[str, Field]:
 
 def _evaluate(expression: str, used: Sequence[tuple[str, Field]]) -> tuple[Cell, ...]:
     """Return an expression's value in each experiment."""
-    count = len(used[0][1].values) if used else 0
+    columns = {name: [as_number(value) for value in field.values] for name, field in used}
+    rows = zip(*columns.values(), strict=True)
     return tuple(
-        expressions.evaluate(expression, {name: _number(field.values[at]) for name, field in used})
-        for at in range(count)
+        expressions.evaluate(expression, dict(zip(columns, row, strict=True))) for row in rows
     )
-
-
-def _number(value: Cell) -> float | None:
-    return float(value or 0) if is_number(value) else None
 
 
 def _no_such(
@@ -137,7 +133,7 @@ def _choose(measures: Measures, fields: Sequence[Field]) -> Goal:
         for field in fields
         if field.column.rule is not None
         and field.column.group in ("training", "metric")
-        and any(is_number(value) for value in field.values)
+        and any(as_number(value) is not None for value in field.values)
         and not field.column.heading.startswith("best ")
     ]
     own = {one.name for one in measures.metrics}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sweepmake.aggregate.columns import Cell, Column, Grid, is_number
+from sweepmake.aggregate.columns import Cell, Column, Grid, as_number
 from sweepmake.aggregate.fields import mapping, number_cell
 from sweepmake.aggregate.outcomes import Outcome
 from sweepmake.aggregate.study import Study
@@ -74,7 +74,7 @@ def _ranks(study: Study, table: Table) -> Iterator[_Rank]:
         for stage in study.stages:
             ranks = mapping(mapping(stages.get(stage)).get("ranks"))
             times = [number_cell(mapping(rank).get("time_per_step_s")) for rank in ranks.values()]
-            known = [float(time) for time in times if is_number(time) and time]
+            known = [time for time in map(as_number, times) if time]
             fastest = min(known) if known else None
             for name, rank in ranks.items():
                 if len(ranks) > 1 or _tells(mapping(rank)):
@@ -107,7 +107,7 @@ def _columns(metrics: list[str], used: set[str]) -> list[Column]:
     ]
     columns += [Column(k, heading, "training") for k, heading, _ in _PLACES if k in used]
     columns += [Column(f"metric.{name}", name, "metric", direction(name)) for name in metrics]
-    columns += [Column(k, words, "cost", "min", unit) for k, words, unit in _TIMES if k in used]
+    columns += [Column(k, words, "cost", unit=unit) for k, words, unit in _TIMES if k in used]
     if "time_per_step_s" in used:
         columns.append(Column("lag", "time per step / fastest", "cost"))
     return columns + [Column(key, words, "cost") for key, words in (*_ACCOUNT, *_TROUBLES)]
@@ -125,7 +125,7 @@ def _cells(one: _Rank) -> dict[str, Cell]:
     cells.update(_troubles(rank))
     for metric, value in mapping(rank.get("last")).items():
         cells[f"metric.{metric}"] = number_cell(value)
-    time = cells["time_per_step_s"]
-    if fastest and is_number(time):
-        cells["lag"] = float(time or 0) / fastest
+    time = as_number(cells["time_per_step_s"])
+    if fastest and time is not None:
+        cells["lag"] = time / fastest
     return cells

@@ -15,7 +15,7 @@ from sweepmake.aggregate.outcomes import read_summary
 from sweepmake.aggregate.study import Case, Study
 from sweepmake.errors import SweepmakeError
 from sweepmake.logs import FORMAT_VERSION
-from sweepmake.logs.options import LogOptions
+from sweepmake.logs.options import LogOptions, read_with
 from sweepmake.logs.parse import StageLogs, parse_logs
 
 __all__ = ["refresh"]
@@ -66,11 +66,11 @@ def _is_read(study: Study, case: Case, stages: Sequence[StageLogs]) -> bool:
     if not _is_newer(metrics, logs) or not study.result(case, "history.csv.gz").exists():
         return False
     summary = read_summary(metrics)
-    wanted = {metric.name for metric in study.measures.metrics}
+    options = LogOptions.from_config(study.log_options)
     return (
         summary.get("format_version") == FORMAT_VERSION
         and set(summary.get("stages", {})) == {stage.stage for stage in stages}
-        and set(summary.get("measured", {})) == wanted
+        and summary.get("read_with") == read_with(options, study.measures.metrics)
     )
 
 
@@ -92,7 +92,7 @@ def _refresh_case(study: Study, case: Case) -> str:
         if not _is_read(study, case, stages):
             options = LogOptions.from_config(study.log_options)
             folder = study.result(case, "metrics.json").parent
-            parse_logs(stages, folder, options=options)
+            parse_logs(stages, folder, options=options, metrics=study.measures.metrics)
         plot_ranks(
             study.result(case, "history.csv.gz"),
             study.result(case, "metrics.json"),
@@ -102,6 +102,6 @@ def _refresh_case(study: Study, case: Case) -> str:
         )
     except (SweepmakeError, OSError) as error:
         return f"{case.name}: {error}"
-    except Exception as error:  # noqa: BLE001 - a fault of ours: named, and the others still come
+    except Exception as error:
         return f"{case.name}: {type(error).__name__}: {error}"
     return ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from sweepmake.aggregate.columns import Cell, Column, Grid, unique_headings
+from sweepmake.aggregate.columns import Cell, Column, Grid, as_number, unique_headings
+from sweepmake.aggregate.fields import WIZARD_HEADINGS
 from sweepmake.aggregate.objective import best_first
 from sweepmake.aggregate.outcomes import Outcome
 from sweepmake.aggregate.study import Study
@@ -91,7 +92,7 @@ def _measured(table: Table) -> list[int]:
         or (
             column.group in ("training", "metric")
             and not column.key.endswith("_epoch")
-            and column.key not in ("total_job_ranks", "total_epochs", "steps_x_epoch")
+            and column.heading not in WIZARD_HEADINGS
         )
     ]
     return sorted(places, key=lambda at: table.columns[at].key != table.objective)
@@ -126,11 +127,8 @@ def _missing(
 
 def _statistics(values: Sequence[Cell]) -> list[Cell]:
     """Return mean, standard deviation (of a sample), n, min and max of the numbers."""
-    numbers = [
-        float(value)
-        for value in values
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+    found = [math.nan if value != value else as_number(value) for value in values]
+    numbers = [number for number in found if number is not None]
     count = len(numbers)
     if not count:
         return [None, None, 0, None, None]

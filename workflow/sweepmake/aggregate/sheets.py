@@ -17,7 +17,7 @@ from sweepmake.aggregate.cells import (
     number_xml,
     text_xml,
 )
-from sweepmake.aggregate.columns import Cell, Column, Grid
+from sweepmake.aggregate.columns import Cell, Column, Grid, as_number
 from sweepmake.aggregate.layout import ColumnLayout, header_lines, lay_out
 
 if TYPE_CHECKING:
@@ -116,8 +116,10 @@ def _rows(
     styles = Styles(sheet)
     linked = _linked(grid)
     heads = [
-        styles.number(Look(bold=True, colour="FFFFFF", fill=_HEADER_FILLS[c.group], wrap=True))
-        for c in grid.columns
+        styles.number(
+            _heading_look(column, any(as_number(row[at]) is not None for row in grid.rows))
+        )
+        for at, column in enumerate(grid.columns)
     ]
     writers = [
         _link_writer(styles, column, links if column.key in linked else None)
@@ -145,6 +147,18 @@ def _rows(
             yield f'<row r="{number}">{text_xml(text, f"A{number}", plain)}</row>'
 
     return stream()
+
+
+def _heading_look(column: Column, numeric: bool) -> Look:
+    """Return how a heading looks: over numbers in the middle, as the filter's arrow is right."""
+    return Look(
+        bold=True,
+        colour="FFFFFF",
+        fill=_HEADER_FILLS[column.group],
+        wrap=True,
+        align="center" if numeric or column.key == "status" else "left",
+        indent=int(not numeric and column.key not in ("experiment", "status")),
+    )
 
 
 def _linked(grid: Grid) -> frozenset[str]:
@@ -209,7 +223,7 @@ def _link_writer(styles: Styles, column: Column, links: list[tuple[str, str]] | 
     """Return what writes a column's links, as texts where there are too many of them."""
     if links is None:
         return _text_writer(styles, Look())
-    style, words = styles.number(Look(colour=LINK_COLOUR)), column.heading
+    style, words = styles.number(Look(colour=LINK_COLOUR, align="left", indent=1)), column.heading
 
     def write(value: Cell, reference: str) -> str:
         links.append((reference, link_target(str(value))))
@@ -222,14 +236,16 @@ def _writer(styles: Styles, column: Column, layout: ColumnLayout) -> _Writer:
     """Return what writes a column's cells."""
     if column.key == "status" and column.group == "experiment":
         by_status = {
-            status: styles.number(Look(fill=fill)) for status, fill in STATUS_FILLS.items()
+            status: styles.number(Look(fill=fill, align="center"))
+            for status, fill in STATUS_FILLS.items()
         }
         other = styles.number(Look())
         return lambda value, reference: text_xml(
             str(value), reference, by_status.get(str(value), other)
         )
     measured = column.group in ("training", "metric", "objective")
-    write_text = _text_writer(styles, Look(align="right") if measured else Look(indent=1))
+    left = Look(align="left", indent=int(column.key != "experiment"))
+    write_text = _text_writer(styles, Look(align="right") if measured else left)
     plain = styles.number(Look(number_format=layout.number_format))
     small_style = styles.number(Look(number_format=layout.small_format))
     best_style = styles.number(Look(number_format=layout.number_format, bold=True, fill=_BEST_FILL))

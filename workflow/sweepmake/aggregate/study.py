@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweepmake.attempts import newest_logs
-from sweepmake.measures import Measures
+from sweepmake.attempts import find_logs
+from sweepmake.measures import Measures, metrics_to_json
 from sweepmake.measures_reader import merge_measures
 from sweepmake.naming import Value
 from sweepmake.plan import RECORDS, literal, make_plan
@@ -47,11 +48,7 @@ class Case:
 
     def find_logs(self, stage: str) -> tuple[Path, ...]:
         """Return the logs of the newest run of a stage: its attempts, oldest first."""
-        if stage in self.logs:
-            return tuple(map(Path, self.logs[stage]))
-        if not self.records:
-            return ()
-        return newest_logs(Path(self.folder), Path(self.records), stage, self.suffix)
+        return find_logs(self.folder, self.records, stage, self.suffix, self.logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +84,20 @@ class Study:
     def marker(self, file: str) -> str:
         """Return the path of a small file that stands for results of the whole study."""
         return literal(f"{self.results}/{RECORDS}/{file}")
+
+    def log_arguments(self, case: Case) -> list[str]:
+        """Return the arguments of scripts/read_logs.py: all stages, also those not selected now."""
+        arguments = {
+            "folder": case.folder,
+            "records": case.records,
+            "suffix": case.suffix,
+            "output": f"{self.results}/{case.name}",
+            "options": json.dumps(self.log_options, sort_keys=True),
+            "metrics": metrics_to_json(self.measures.metrics) if self.measures.metrics else "",
+            "logs": json.dumps(case.logs, sort_keys=True) if case.logs else "",
+        }
+        given = [f"--{name}={value}" for name, value in arguments.items() if value]
+        return [*given, *self.stages]
 
     def result(self, case: Case, file: str) -> Path:
         """Return the path of one experiment's derived file ("metrics.json", "ranks.pdf", …)."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sweepmake.aggregate.columns import Cell, Column, Field, unique_headings
+from sweepmake.aggregate.failures import Failure, describe_failure
 from sweepmake.aggregate.fields import collect_fields, mapping, varied_parameters
 from sweepmake.aggregate.objective import Goal, best_first, find_goal
 from sweepmake.aggregate.outcomes import Outcome
@@ -28,6 +29,7 @@ class Table:
         objective: key of the objective's column; None where there is nothing to order by.
         objective_text: what the objective is, in words ("val_acc, more is better").
         warnings: what the user should know, one sentence each.
+        failures: how those that failed did, by the experiment's name.
     """
 
     columns: tuple[Column, ...]
@@ -37,6 +39,7 @@ class Table:
     objective: str | None = None
     objective_text: str = ""
     warnings: tuple[str, ...] = ()
+    failures: Mapping[str, Failure] = field(default_factory=dict)
 
     def position(self, key: str) -> int:
         """Return the place of a column, from 0.
@@ -69,7 +72,9 @@ def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:
     Raises:
         InputError: the objective cannot be read as an expression.
     """
-    fields = collect_fields(study, outcomes)
+    described = ((one.case.name, describe_failure(one)) for one in outcomes)
+    failures = {name: failure for name, failure in described if failure is not None}
+    fields = collect_fields(study, outcomes, failures)
     goal = find_goal(study.measures, fields)
     shown = _arrange(fields, goal)
     order = list(range(len(outcomes)))
@@ -85,6 +90,7 @@ def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:
         objective=goal.field.column.key if goal.field else None,
         objective_text=goal.text,
         warnings=(*goal.warnings, *_unmatched(study, outcomes)),
+        failures=failures,
     )
 
 
@@ -110,13 +116,13 @@ def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
         read = [
             mapping(outcome.summary.get("measured")).get(metric.name)
             for outcome in outcomes
-            if metric.stage in mapping(outcome.summary.get("stages"))
+            if metric.stage in ("", *mapping(outcome.summary.get("stages"))) and outcome.summary
         ]
         without = sum(mapping(one).get("value") is None for one in read)
         if without:
             many = "none" if without == len(read) else f"only {len(read) - without}"
             warnings.append(
                 f"metric '{metric.name}': its pattern matched in {many} of the {len(read)} "
-                f"logs of '{metric.stage}' that were read"
+                + (f"logs of '{metric.stage}' that were read" if metric.stage else "experiments")
             )
     return warnings

@@ -103,7 +103,8 @@ def _facts(stage: Stage, rank: int, told: Mapping[str, Any]) -> RankFacts:
     epoch, step = _number(told.get("last_epoch")), _number(told.get("last_step"))
     steps = _number(told.get("steps_per_epoch"))
     end = stage.axis.place(epoch, step, steps) if epoch is not None or step is not None else np.nan
-    curves = [curve for (_, owner), curve in stage.curves.items() if owner == rank]
+    found = (stage.curves.get((name, rank)) for name in stage.metrics)
+    curves = [curve for curve in found if curve is not None]
     if not np.isfinite(end):
         end = max((float(curve.x[-1]) for curve in curves), default=np.nan)
     time = _number(told.get("time_per_step_s"))

@@ -18,6 +18,7 @@ __all__ = ["draw_health"]
 _BLUE = COLOURS[0]
 _LINES = 20  # of findings
 _MOST_MARKERS = 60
+_MOST_STICKS = 64
 
 
 def draw_health(sheet: Sheet, stage: Stage, health: Health, span: tuple[float, float]) -> None:
@@ -40,7 +41,7 @@ def _lollipops(
 ) -> None:
     """Draw a value per rank, the marked ones in another colour and shape, and named."""
     thick = float(np.clip(150 / len(ranks), 0.6, 5))
-    size = 5.0 if len(ranks) <= 64 else 2.5
+    size = 5.0 if len(ranks) <= _MOST_STICKS else 2.5
     for chosen, colour, marker in ((False, _BLUE, "o"), (True, ACCENT, "D")):
         use = np.array([(rank in marked) == chosen for rank in ranks]) & np.isfinite(values)
         at, height = np.asarray(ranks, dtype=np.float64)[use], values[use]
@@ -48,7 +49,8 @@ def _lollipops(
             continue
         x = np.column_stack([at, at, at]).ravel()
         y = np.column_stack([np.full(len(at), zero), height, np.full(len(at), np.nan)]).ravel()
-        panel.line(x, y, colour=colour, width=thick, alpha=0.45)
+        if len(ranks) <= _MOST_STICKS or chosen:
+            panel.line(x, y, colour=colour, width=thick, alpha=0.45)
         panel.marks(at, height, marker=marker, colour=colour, size=size)
     apart = 0.05 * (max(ranks) - min(ranks))
     last = -np.inf

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ STEP_TIME = "time_per_step_s"
 
 _PLACES = ("stage", "attempt", "rank", "epoch", "step", "steps_per_epoch", "eta_s", STEP_TIME)
 _BLOCK = 1 << 20  # bytes of text that are turned into numbers at once
+# the lines of one stage, attempt and rank
+_ONE_RANK = re.compile(rb"([^\n,]+,\d+,\d+,)[^\n]*\n(?:\1[^\n]*\n)*")
 _FEW_RANKS = 16
 _MOST_POINTS = (1600, 400)  # per rank and metric: with few ranks, with many
 _HUGE = 1e100  # beyond, a plot has no scale
@@ -147,8 +150,8 @@ def read_stages(path: Path, ranks: int) -> list[Stage]:
                 )
             metrics = columns[len(_PLACES) :]
             most = _MOST_POINTS[ranks > _FEW_RANKS]
-            while lines := file.readlines(_BLOCK):
-                for (stage, attempt, rank), table in _tables(lines, len(columns) - 3):
+            for text in _blocks(file):
+                for (stage, attempt, rank), table in _tables(text, len(columns) - 3):
                     reading = found.setdefault(stage, _Reading(stage, metrics, most))
                     reading.add(attempt, rank, table)
     except (OSError, EOFError, zlib.error, ValueError) as error:
@@ -160,36 +163,55 @@ def read_stages(path: Path, ranks: int) -> list[Stage]:
     return [reading.close() for reading in found.values()]
 
 
-def _tables(lines: Sequence[bytes], width: int) -> Iterator[tuple[tuple[str, int, int], Floats]]:
-    """Yield ((stage, attempt, rank), rows) of some lines; rows have `width` columns of floats.
+def _blocks(file: gzip.GzipFile) -> Iterator[bytes]:
+    """Yield the file in pieces of whole lines."""
+    rest = b""
+    while block := file.read(_BLOCK):
+        text = rest + block
+        end = text.rfind(b"\n") + 1
+        rest = text[end:]
+        if end:
+            yield text[:end]
+    if rest:
+        yield rest + b"\n"
+
+
+def _tables(text: bytes, width: int) -> Iterator[tuple[tuple[str, int, int], Floats]]:
+    """Yield ((stage, attempt, rank), rows) of whole lines; rows have `width` columns of floats.
 
     A line is `train,1,0,1,13,13,0,0.038,0.8749,0.8817`.
     """
-    if any(b'"' in line for line in lines):
-        split = [
-            (cells[:3], ",".join(cells[3:]).encode())
-            for cells in csv.reader(line.decode("utf-8") for line in lines)
-        ]
-    else:
-        parts = (line.rstrip(b"\r\n").split(b",", 3) for line in lines)
-        split = [([cell.decode() for cell in part[:3]], part[-1]) for part in parts]
-    for (stage, attempt, rank), group in groupby(split, key=lambda row: row[0]):
-        yield (stage, int(attempt), int(rank)), _numbers([row[1] for row in group], width)
+    if b'"' in text:  # only a stage's name can be quoted
+        rows = csv.reader(text.decode("utf-8").splitlines())
+        for (stage, attempt, rank), group in groupby(rows, key=lambda row: row[:3]):
+            body = b",".join(",".join(row[3:]).encode() for row in group)
+            yield (stage, int(attempt), int(rank)), _numbers(body, width)
+        return
+    at = 0
+    while at < len(text):
+        match = _ONE_RANK.match(text, at)
+        if match is None:
+            raise ValueError(f"a row that begins with {text[at : at + 40]!r}")
+        prefix = match[1]
+        stage, attempt, rank, _ = prefix.decode("utf-8").split(",")
+        body = text[at + len(prefix) : match.end() - 1].replace(b"\n" + prefix, b",")
+        yield (stage, int(attempt), int(rank)), _numbers(body, width)
+        at = match.end()
 
 
-def _numbers(rows: Sequence[bytes], width: int) -> Floats:
-    """Return the cells of some rows; an empty one is EMPTY.
+def _numbers(body: bytes, width: int) -> Floats:
+    """Return the cells of some rows, joined by commas; an empty one is EMPTY.
 
     Raises:
         ValueError: a cell is no number, or a row has not as many as the header.
     """
-    text = b"," + b",".join(rows) + b","
+    text = b"," + body + b","
     if b",," in text:
         text = text.replace(b",,", b",9e307,").replace(b",,", b",9e307,")
-    cells = np.array(text[1:-1].split(b","), dtype=np.float64)
-    if cells.size != len(rows) * width:
-        raise ValueError(f"rows of {cells.size / len(rows):g} numbers where {width} are expected")
-    return cells.reshape(len(rows), width)
+    cells = np.fromiter(map(float, text[1:-1].split(b",")), dtype=np.float64)
+    if cells.size % width:
+        raise ValueError(f"a row that has not the header's {width + 3} cells")
+    return cells.reshape(-1, width)
 
 
 class _Reading:

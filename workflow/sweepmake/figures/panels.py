@@ -252,7 +252,9 @@ class Panel:
     def name(self, x: float, y: float | None, text: str) -> None:
         """Write above a point; y None is the foot of the panel."""
         at = self._bottom if y is None else float(self.at_y([y])[0])
+        half = 0.28 * 7 * len(text)  # a name at the edge stays in the panel
         place = float(self.at_x([x])[0])
+        place = min(max(place, self._left + half), self._left + self._width - half)
         self.sheet.text(place, at + 5, text, size=7, colour=INK, align="center")
 
     @property

@@ -36,8 +36,12 @@ class Points:
     def add(self, block: Floats) -> None:
         """Take rows, in the order logged."""
         self.count += len(block)
-        self._keep(self._rows, block)
-        self._keep(self._ends, _epoch_ends(block))
+        self._rows.append(block)
+        self._ends.append(_epoch_ends(block))
+        if sum(map(len, self._rows)) > 2 * self._most:
+            self._rows = [thinned(np.concatenate(self._rows), self._most)]
+        if sum(map(len, self._ends)) > 2 * self._most:  # first those that blocks cut in two
+            self._ends = [thinned(_epoch_ends(np.concatenate(self._ends)), self._most)]
 
     def rows(self) -> Floats:
         """Return the points, thinned where there are many, in the order logged."""
@@ -46,11 +50,6 @@ class Points:
     def ends(self) -> Floats:
         """Return the last point of each epoch; every point where there are no epochs."""
         return _epoch_ends(np.concatenate(self._ends))
-
-    def _keep(self, blocks: list[Floats], block: Floats) -> None:
-        blocks.append(block)
-        if sum(map(len, blocks)) > 2 * self._most:
-            blocks[:] = [thinned(np.concatenate(blocks), self._most)]
 
 
 def _epoch_ends(block: Floats) -> Floats:

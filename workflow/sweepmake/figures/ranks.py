@@ -15,7 +15,7 @@ import numpy as np
 
 from sweepmake.aggregate.outcomes import read_summary
 from sweepmake.errors import InputError
-from sweepmake.figures.bands import band_of, quantiles
+from sweepmake.figures.bands import Band, band_of, quantiles
 from sweepmake.figures.health import Health, examine, outliers, rank_list
 from sweepmake.figures.health_page import draw_health
 from sweepmake.figures.history import Curve, Stage, read_stages
@@ -55,7 +55,7 @@ _MOST_NAMED = 8  # outliers with a line of their own in a band
 _MOST_PAGES = 60  # metrics with a page of their own
 _MOST_PANELS = 12  # metrics on one page
 _FEW_EPOCHS = 3  # from which the ends of epochs tell more than the steps
-_LEGEND = 2.3  # inches
+_LEGEND = 2.2  # inches
 _NOTE_WIDTH = 10.0  # inches
 _VALIDATION = re.compile(r"(?:val|valid|validation|eval|dev|test)(?:[_/.\- ]|$)", re.IGNORECASE)
 _BAND_NOTE = "Line: median of the ranks; blue: 8 of 10 ranks; grey: all; further lines: outliers."
@@ -124,6 +124,8 @@ class _StagePages:
         self.health: Health = examine(stage, summary)
         stops = {facts.early_stop_epoch for facts in self.health.ranks}
         self.stops = sorted(epoch for epoch in stops if epoch is not None)
+        self._bands: dict[str, tuple[Band, list[int]]] = {}
+        self._stop_width = 0.9 if len(self.stops) == 1 else 0.4
         self.many = len(stage.ranks) > _MOST_LINES
         spans = [curve.x for curve in stage.curves.values() if len(curve.x)]
         self.span = (min(float(x.min()) for x in spans), max(float(x.max()) for x in spans))
@@ -211,7 +213,7 @@ class _StagePages:
         axis = self.stage.axis
         for epoch in self.stops[:_MOST_NAMED]:
             place = axis.place(epoch, None, None)
-            panel.upright(place, colour=GREY, width=0.9, dashes=DASHED)
+            panel.upright(place, colour=GREY, width=self._stop_width, dashes=DASHED)
         for start in self.stage.starts:
             panel.upright(start, colour=ACCENT, width=1.1, dashes=DOTTED)
 
@@ -256,7 +258,7 @@ class _StagePages:
         self._scale(panel, values)
         self._marks(panel)
         if self.many:
-            return self._draw_many(panel, curves, width)
+            return self._draw_many(panel, metric, curves, width)
         for curve in rows if behind else ():
             draw_curve(panel, curve, self.looks[curve.rank], width=0.45)
         for curve in curves:
@@ -264,12 +266,15 @@ class _StagePages:
             draw_curve(panel, curve, self.looks[curve.rank], width=width, markers=few)
         return [curve.rank for curve in curves]
 
-    def _draw_many(self, panel: Panel, curves: Sequence[Curve], width: float) -> list[int]:
+    def _draw_many(
+        self, panel: Panel, metric: str, curves: Sequence[Curve], width: float
+    ) -> list[int]:
         """Draw a band, and over it the ranks that are far from the others."""
-        band = band_of(curves)
+        if metric not in self._bands:
+            self._bands[metric] = (band_of(curves), list(outliers(curves))[:_MOST_NAMED])
+        band, named = self._bands[metric]
         if band.x.size:
             draw_band(panel, band)
-        named = list(outliers(curves))[:_MOST_NAMED]
         for at, rank in enumerate(named):
             curve = next(curve for curve in curves if curve.rank == rank)
             draw_curve(panel, curve, look(at + 1), width=width)
@@ -284,11 +289,13 @@ class _StagePages:
         entries = self._rank_entries(shown)
         told = self.summary.get("metrics", {}).get(metric, {})
         if self._mark_best(panel, told):
-            text = self._best_text(told)
-            entries.append(Entry(text, "mark", colour="white", marker="*", size=9, face=ACCENT))
+            first, _, place = self._best_text(told).partition(" in ")
+            entries.append(Entry(first, "mark", colour="white", marker="*", size=9, face=ACCENT))
+            entries.append(Entry(f"in {place}" if place else "", "mark"))
         if self.stops:
             text = f"early stop, epoch {_span(self.stops)}"
-            entries.append(Entry(text, colour=GREY, dashes=DASHED, width=0.9))
+            width = self._stop_width
+            entries.append(Entry(text, colour=GREY, dashes=DASHED, width=width))
         if self.stage.starts:
             text = "a new attempt begins"
             entries.append(Entry(text, colour=ACCENT, dashes=DOTTED, width=1.1))

@@ -45,7 +45,7 @@ INK, GREY, ACCENT = "#222222", "#666666", "#D55E00"
 WIDTH, HEIGHT = 11.69, 8.27  # inches: A4, landscape
 _MARGIN = 0.45  # inches
 _PARAMETER_LINES = 3
-_CHARACTER = 0.6  # mean width of a DejaVu Sans character, in its size; a careful guess
+_CHARACTER = 0.57  # mean width of a DejaVu Sans character, in its size; a careful guess
 
 _RC: Mapping[str, object] = {
     "font.family": ["DejaVu Sans"],
@@ -205,7 +205,7 @@ class Book:
     def _texts(
         self, heading: str, notes: Sequence[str]
     ) -> list[tuple[float, float, str, float, str, Align]]:
-        """Return the header and footer: (x, y of the baseline in inches, text, size, colour, side)."""
+        """Return a page's own texts: (x, y of the baseline in inches, text, size, colour, side)."""
         self.pages += 1
         width = WIDTH - 2 * _MARGIN
         lines = [

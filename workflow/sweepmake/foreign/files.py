@@ -14,7 +14,7 @@ import yaml
 
 from sweepmake.aggregate.study import Case
 from sweepmake.errors import InputError
-from sweepmake.foreign.names import read_value
+from sweepmake.foreign.names import DEFAULT_STAGE, read_value
 from sweepmake.naming import Value
 
 __all__ = ["Draft", "Listing", "Param", "check_folder", "make_case", "read_param", "walk"]
@@ -224,7 +224,8 @@ def make_case(draft: Draft) -> Case:
     problem = draft.problem
     logs: dict[str, tuple[str, ...]] = {}
     empty: dict[str, tuple[str, ...]] = {}
-    for stage, paths in draft.logs.items():
+    found = draft.logs or {DEFAULT_STAGE: ()}
+    for stage, paths in found.items():
         states = {path: _state(path) for path in paths}
         problem = problem or next((s for s in states.values() if s not in ("", "empty log")), "")
         readable = tuple(path for path, state in states.items() if state in ("", "empty log"))
@@ -238,8 +239,8 @@ def make_case(draft: Draft) -> Case:
         parameters=draft.parameters,
         folder=draft.folder,
         records="",
-        stages=tuple(draft.logs),
-        logs={stage: logs.get(stage, ()) or empty.get(stage, ()) for stage in draft.logs},
+        stages=tuple(found),
+        logs={stage: logs.get(stage, ()) or empty.get(stage, ()) for stage in found},
         problem=why,
     )
 

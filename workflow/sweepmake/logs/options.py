@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, suggestion
 from .launchers import launcher_named
 from .readers import READERS
 
-__all__ = ["LogOptions"]
+if TYPE_CHECKING:
+    from ..measures import MetricPattern
+    from .summary import Json
+
+__all__ = ["LogOptions", "read_metrics", "read_with"]
 
 
 class LogOptions(NamedTuple):
@@ -115,3 +119,24 @@ def _patterns(value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
         return tuple(value)
     raise InputError(f"logs: pattern must be a regular expression or a list of them, not {value!r}")
+
+
+def read_with(options: LogOptions, metrics: Sequence[MetricPattern]) -> dict[str, Json]:
+    """Return how logs are read, for metrics.json: when it changes, they must be read again."""
+    return {
+        "launcher": options.launcher,
+        "reader": options.reader,
+        "pattern": list(options.pattern),
+        "metrics": [[one.name, one.stage, one.pattern, one.take] for one in metrics],
+    }
+
+
+def read_metrics(argument: str) -> tuple[MetricPattern, ...]:
+    """Return the metrics that `measures.metrics_to_json` wrote; none for an empty text."""
+    if not argument:
+        return ()
+    import json
+
+    from ..measures import MetricPattern  # it takes a good part of the time to read a small log
+
+    return tuple(MetricPattern(*parts) for parts in json.loads(argument))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import FORMAT_VERSION
 from .history import RowStream, Spool, write_history
 from .joining import join_streams
-from .options import LogOptions
+from .options import LogOptions, read_with
 from .readers import make_readers
 from .reading import StreamReader
 from .results import result_rows
@@ -22,7 +22,9 @@ from .summary import Json, StageSummary, describe_stage, flat_keys
 from .tally import Tally
 
 if TYPE_CHECKING:
+    from ..measures import MetricPattern
     from .clean import CleanLog
+    from .extract import MetricSearch
 
 __all__ = ["FORMAT_VERSION", "LogOptions", "ParsedLogs", "StageLogs", "parse_logs"]
 
@@ -47,23 +49,43 @@ class ParsedLogs(NamedTuple):
         metrics: metrics.json.
         rows: rows of the history.
         columns: its metric columns.
+        measured: the user's own metrics, as in metrics.json (see docs/readers.md).
     """
 
     history: Path
     metrics: Path
     rows: int
     columns: tuple[str, ...]
+    measured: Mapping[str, Json] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What to tell the user of the metrics: those without a match or a number, by name."""
+        return [
+            f"metric '{name}': {entry['note']}"
+            + f" in stage '{entry['stage']}'" * bool(entry["stage"])
+            for name, entry in self.measured.items()
+            if isinstance(entry, dict) and entry["note"]
+        ]
 
 
 class _Stage:
     """One stage while its logs are read."""
 
-    def __init__(self, logs: StageLogs, output: Path, spool: Spool, options: LogOptions) -> None:
+    def __init__(
+        self,
+        logs: StageLogs,
+        output: Path,
+        spool: Spool,
+        options: LogOptions,
+        search: MetricSearch | None,
+    ) -> None:
         self.logs = logs
         self.tallies: dict[int, Tally] = {}
         self.accounts: dict[int, Account] = {}
         self.rows: list[tuple[int, int, RowStream]] = []
         self.launcher: str | None = None
+        self.search = search
         self._output = output
         self._spool = spool
         self._options = options
@@ -86,6 +108,8 @@ class _Stage:
             if clean is not None:
                 clean.close()
             self._close(attempt, readers)
+            if self.search is not None:
+                self.search.close()
             self.launcher = demultiplexer.launcher.title
             for rank, account in sorted(demultiplexer.account.items()):
                 if rank >= 0:
@@ -121,6 +145,8 @@ class _Stage:
                 rows = RowStream(self._spool, tally)
                 reader = readers[stream] = StreamReader(rows, offered, epochs)
             reader.feed(data)
+            if self.search is not None:
+                self.search.feed(stream, data)
         if clean is not None:
             clean.write(demultiplexer.take_events())
 
@@ -159,7 +185,11 @@ class _Stage:
 
 
 def parse_logs(
-    stages: Sequence[StageLogs], output: Path, *, options: LogOptions | None = None
+    stages: Sequence[StageLogs],
+    output: Path,
+    *,
+    options: LogOptions | None = None,
+    metrics: Sequence[MetricPattern] = (),
 ) -> ParsedLogs:
     """Read the logs; write history.csv.gz, metrics.json and what the options ask for.
 
@@ -167,9 +197,10 @@ def parse_logs(
         stages: the stages in their order, each with its attempts' logs.
         output: the folder; made if it is not there. Files are replaced in one step.
         options: launcher, reader, cleaned logs, Excel.
+        metrics: the user's own metrics, to be read out of the logs too.
 
     Raises:
-        InputError: a log that cannot be read, an option that cannot be used.
+        InputError: a log that cannot be read, an option or a pattern that cannot be used.
     """
     options = options or LogOptions()
     options.check()
@@ -179,7 +210,7 @@ def parse_logs(
         found = []
         with _collector_at_rest():
             for logs in stages:
-                stage = _Stage(logs, output, spool, options)
+                stage = _Stage(logs, output, spool, options, _search(logs.stage, metrics))
                 stage.read()
                 found.append(stage)
         rows = [
@@ -190,15 +221,37 @@ def parse_logs(
         ]
         history = output / "history.csv.gz"
         columns = write_history(history, rows)
-        metrics = output / "metrics.json"
-        _write_json(metrics, _summary(found))
+        summary = output / "metrics.json"
+        measured = _measured(found, metrics)
+        _write_json(summary, _summary(found, measured, read_with(options, metrics)))
     finally:
         spool.close()
     if options.excel:
         from .excel import write_excel
 
-        write_excel(history, metrics, output / "history.xlsx")
-    return ParsedLogs(history, metrics, sum(stream.rows for *_, stream in rows), tuple(columns))
+        write_excel(history, summary, output / "history.xlsx")
+    count = sum(stream.rows for *_, stream in rows)
+    return ParsedLogs(history, summary, count, tuple(columns), measured)
+
+
+def _search(stage: str, metrics: Sequence[MetricPattern]) -> MetricSearch | None:
+    """Return what searches a stage's logs, None where no metric is asked for."""
+    wanted = [metric for metric in metrics if metric.stage in ("", stage)]
+    if not wanted:
+        return None
+    from .extract import MetricSearch
+
+    return MetricSearch(wanted)
+
+
+def _measured(found: Sequence[_Stage], metrics: Sequence[MetricPattern]) -> dict[str, Json]:
+    """Return what was found of the user's metrics, by their names."""
+    if not metrics:
+        return {}
+    from .extract import measured
+
+    stages = {one.logs.stage: one.search.found if one.search else {} for one in found}
+    return measured(metrics, stages)
 
 
 @contextmanager
@@ -213,11 +266,16 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _summary(found: Sequence[_Stage]) -> dict[str, Json]:
+def _summary(
+    found: Sequence[_Stage], measured: dict[str, Json], how: dict[str, Json]
+) -> dict[str, Json]:
     """Return metrics.json's content."""
     summaries = [stage.summary() for stage in found]
     content: dict[str, Json] = flat_keys(summaries)
     content["format_version"] = FORMAT_VERSION
+    content["read_with"] = how
+    if measured:
+        content["measured"] = measured
     content["stages"] = {one.stage: describe_stage(one) for one in summaries}
     shown = next((s for s in found if any(stream.rows for *_, stream in s.rows)), None)
     streams = [(rank, stream) for _, rank, stream in shown.rows] if shown else []

@@ -24,10 +24,10 @@ from .readers.bulk import (
 )
 from .readers.keras import Bar, KerasEpochs
 
-__all__ = ["StreamReader"]
+__all__ = ["ESCAPE", "StreamReader"]
 
 _SEGMENTS = re.compile(r"[\r\n\x08]+")
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])?|\x00+")
+ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])?|\x00+")
 _DIGIT = re.compile(r"[0-9]|\bnan\b", re.IGNORECASE)
 _LOOKS = re.compile(
     r"\b(?:val_)?(?:loss|acc|accuracy)\b['\"]?[:= ]+-?[0-9.]"
@@ -128,7 +128,7 @@ class StreamReader:
         if not segment.isascii():
             segment = segment.encode("latin-1").decode("utf-8", "replace")
         if "\x1b" in segment or "\x00" in segment:
-            segment = _ESCAPE.sub("", segment)
+            segment = ESCAPE.sub("", segment)
         segment = segment.rstrip()
         if not segment:
             return

@@ -1,0 +1,173 @@
+"""The sheets beside the experiments: settings over seeds, and ranks."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+import pytest
+from made_studies import outcome, study, summary
+
+from sweepmake.aggregate.columns import Cell, Grid
+from sweepmake.aggregate.failure_rows import build_failures
+from sweepmake.aggregate.outcomes import Outcome
+from sweepmake.aggregate.rank_rows import build_ranks
+from sweepmake.aggregate.settings import build_settings
+from sweepmake.aggregate.table import build_table
+from sweepmake.measures import Measures
+
+
+def settings(outcomes: list[Outcome], **measures: Any) -> Grid:
+    made = study(outcomes, Measures(**measures))
+    return build_settings(made, build_table(made, outcomes))
+
+
+def records(grid: Grid) -> list[dict[str, Cell]]:
+    keys = [column.key for column in grid.columns]
+    return [dict(zip(keys, row, strict=True)) for row in grid.rows]
+
+
+def trained(value: Any, *, status: str = "finished", **parameters: Any) -> Outcome:
+    name = "-".join(f"{k}_{v!r}" for k, v in parameters.items())
+    return outcome(name, parameters, summary({"train": {"val_acc": value}}), status=status)
+
+
+def test_settings_have_the_statistics_of_their_seeds() -> None:
+    values = {0.1: [0.5, 0.7, 0.9], 0.01: [0.8, 0.8, 0.95]}
+    outcomes = [
+        trained(value, lr=lr, seed=seed)
+        for lr, listed in values.items()
+        for seed, value in enumerate(listed)
+    ]
+    rows = records(settings(outcomes))
+    assert [row["lr"] for row in rows] == [0.01, 0.1]
+    for row in rows:
+        expected = values[row["lr"]]  # type: ignore[index]
+        assert row["val_acc.mean"] == pytest.approx(statistics.fmean(expected))
+        assert row["val_acc.std"] == pytest.approx(statistics.stdev(expected))
+        assert (row["val_acc.n"], row["val_acc.min"], row["val_acc.max"]) == (
+            3, min(expected), max(expected),
+        )  # fmt: skip
+    assert "seed" not in rows[0]
+    assert "missing" not in rows[0]
+
+
+def test_one_seed_has_no_standard_deviation() -> None:
+    (row,) = records(settings([trained(0.5, lr=1, seed=0)]))
+    assert (row["val_acc.mean"], row["val_acc.std"], row["val_acc.n"]) == (0.5, None, 1)
+
+
+def test_missing_seeds_are_named_with_what_became_of_them() -> None:
+    """Seed 2 of lr 1 failed, and lr 2 was never to run with it; a failed run's value counts not."""
+    outcomes = [
+        trained(0.5, lr=1, seed=1), trained(0.9, lr=1, seed=2, status="failed"),
+        trained(0.4, lr=2, seed=1), trained(0.4, lr=3, seed=1), trained(0.4, lr=3, seed=2),
+    ]  # fmt: skip
+    rows = {row["lr"]: row for row in records(settings(outcomes))}
+    assert rows[1]["missing"] == "seed 2 (failed)"
+    assert (rows[1]["finished"], rows[1]["planned"], rows[1]["val_acc.mean"]) == (1, 2, 0.5)
+    assert rows[2]["missing"] == "seed 2 (not in the sweep)"
+    assert rows[3]["missing"] is None
+
+
+def test_over_can_name_other_parameters() -> None:
+    outcomes = [
+        trained(0.5, lr=lr, fold=f, seed=s) for lr in (1, 2) for f in (1, 2) for s in (1, 2)
+    ]
+    assert len(settings(outcomes, over=("fold", "seed")).rows) == 2
+    assert len(settings(outcomes, over=("fold",)).rows) == 4
+    assert len(settings(outcomes, over=()).rows) == 8
+    assert len(settings(outcomes, over=("no such parameter",)).rows) == 8
+
+
+def test_values_of_different_types_are_different_settings() -> None:
+    outcomes = [trained(0.5, x=x, seed=s) for x in (1, 1.0, True, "1") for s in (1, 2)]
+    assert len(settings(outcomes).rows) == 4
+
+
+def test_a_diverged_seed_makes_the_mean_no_number_and_the_setting_last() -> None:
+    outcomes = [
+        trained("nan", lr=1, seed=1), trained(0.9, lr=1, seed=2),
+        trained(0.1, lr=2, seed=1), trained(0.2, lr=2, seed=2),
+    ]  # fmt: skip
+    best, worst = records(settings(outcomes))
+    assert best["lr"] == 2
+    mean = worst["val_acc.mean"]
+    assert isinstance(mean, float)
+    assert math.isnan(mean)
+    assert (worst["val_acc.n"], worst["val_acc.max"]) == (2, 0.9)
+
+
+def test_huge_numbers_do_not_overflow() -> None:
+    outcomes = [trained(value, lr=1, seed=n) for n, value in enumerate((1e308, -1e308, 1.7e308))]
+    (row,) = records(settings(outcomes))
+    assert isinstance(row["val_acc.std"], float)
+    assert math.isfinite(row["val_acc.std"])
+
+
+def test_no_experiments_make_no_settings() -> None:
+    assert settings([]).rows == ()
+
+
+def ranked() -> Outcome:
+    """Return an experiment of four ranks: rank 2 is slow, rank 3 died, rank 1 lost bytes."""
+    ranks = {
+        str(n): {
+            "last": {"loss": 0.5 + n, "val_acc": "nan" if n == 3 else 0.9},
+            "time_per_step_s": 0.3 if n == 2 else 0.1,
+            "last_epoch": 9,
+            "segments_unparsed": n,
+            "died": n == 3,
+            "account": {"lost": int(n == 1), "ambiguous": 0},
+        }
+        for n in range(4)
+    }
+    lone = {"0": {"last": {}, "died": False, "account": {"lost": 0, "ambiguous": 0}}}
+    found = {"stages": {"train": {"metrics": {}, "ranks": ranks}, "avg": {"ranks": lone}}}
+    return outcome("a", {}, found, stages=("train", "avg"))
+
+
+def test_each_rank_has_a_row_with_its_lag_and_its_losses() -> None:
+    made = study([ranked()])
+    rows = records(build_ranks(made, build_table(made, [ranked()])))
+    assert [(row["stage"], row["rank"]) for row in rows] == [("train", n) for n in range(4)]
+    assert [row["lag"] for row in rows] == [1, 1, pytest.approx(3), 1]
+    assert [row["lost"] for row in rows] == [0, 1, 0, 0]
+    assert [row["segments_unparsed"] for row in rows] == [0, 1, 2, 3]
+    assert [row["died"] for row in rows] == [None, None, None, "died"]
+    assert [row["metric.loss"] for row in rows] == [0.5, 1.5, 2.5, 3.5]
+
+
+def test_a_stage_of_one_process_that_said_nothing_has_no_row_unless_something_was_lost() -> None:
+    found = ranked()
+    assert "avg" not in [row["stage"] for row in records(_ranks(found))]
+    found.summary["stages"]["avg"]["ranks"]["0"]["account"]["lost"] = 2
+    assert "avg" in [row["stage"] for row in records(_ranks(found))]
+
+
+def _ranks(found: Outcome) -> Grid:
+    made = study([found])
+    return build_ranks(made, build_table(made, [found]))
+
+
+def test_ranks_beyond_the_limit_of_a_sheet_are_counted() -> None:
+    made = study([ranked()])
+    grid = build_ranks(made, build_table(made, [ranked()]), most=3)
+    assert (len(grid.rows), grid.left_out) == (3, 1)
+
+
+def test_failures_are_listed_in_the_order_of_the_file() -> None:
+    outcomes = [
+        outcome("fine", {"lr": 1}, summary({"train": {"val_acc": 0.5}})),
+        outcome("bad", {"lr": 2}, status="failed", exit_code=137, attempt=3, log=""),
+        outcome("gone", {"lr": 3}, status="lost", log=""),
+        outcome("empty", {"lr": 4}, status="unreadable", problem="empty log", log=""),
+        outcome("to come", {"lr": 5}, status="not started", log=""),
+    ]
+    made = study(outcomes)
+    rows = records(build_failures(made, build_table(made, outcomes)))
+    assert [row["experiment"] for row in rows] == ["bad", "gone", "empty"]
+    assert (rows[0]["stage"], rows[0]["exit_code"], rows[0]["attempts"]) == ("train", 137, 3)
+    assert rows[0]["kind"] == "killed"
+    assert rows[2]["kind"] == "empty log"
