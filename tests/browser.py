@@ -51,7 +51,6 @@ class Browser:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._call(f"{domain}.enable")
-        # a frame of another origin is a target of its own
         self._call(
             "Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=True
         )
@@ -101,22 +100,26 @@ class Browser:
                 self._note(self._receive(end + 30))
 
     def _call(self, method: str, **arguments: object) -> dict[str, Any]:
-        self._sent += 1
-        message: dict[str, object] = {"id": self._sent, "method": method, "params": arguments}
-        if self._session:
-            message["sessionId"] = self._session
-        data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self._write, data) :]
+        number = self._send(method, self._session, arguments)
         end = time.monotonic() + 60
         while True:
             answer = self._receive(end)
-            if answer.get("id") == self._sent:
+            if answer.get("id") == number:
                 if "error" in answer:
                     raise AssertionError(f"{method}: {answer['error']}")
                 result: dict[str, Any] = answer["result"]
                 return result
             self._note(answer)
+
+    def _send(self, method: str, session: str | None, arguments: dict[str, object]) -> int:
+        self._sent += 1
+        message: dict[str, object] = {"id": self._sent, "method": method, "params": arguments}
+        if session:
+            message["sessionId"] = session
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self._write, data) :]
+        return self._sent
 
     def _receive(self, end: float) -> dict[str, Any]:
         while b"\0" not in self._buffer:
@@ -133,6 +136,9 @@ class Browser:
         told = event.get("params", {})
         if event.get("method") == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
+        elif event.get("method") == "Target.attachedToTarget" and self._session:
+            # a frame in a process of its own, such as the PDF viewer's, tells of its own requests
+            self._send("Network.enable", told["sessionId"], {})
         elif event.get("method") == "Runtime.exceptionThrown":
             self.problems.append(json.dumps(told["exceptionDetails"])[:2000])
         elif event.get("method") == "Log.entryAdded" and told["entry"]["level"] == "error":

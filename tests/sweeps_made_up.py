@@ -6,6 +6,7 @@ import gzip
 import itertools
 import math
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -49,9 +50,11 @@ def make_table(
     for at, combination in enumerate(combinations):
         parameters = dict(zip(grid, combination, strict=True))
         name = "-".join(f"{key.capitalize()}_{value}" for key, value in parameters.items())
+        if not name or len(name) > 150 or not re.fullmatch(r"[\w.+-]+", name):
+            name = f"experiment-{at}"
         status = statuses.get(at, "finished")
         stage = StageOutcome("train", status, exit_code=1 if status == "failed" else 0)
-        case = Case(name or "default", parameters, f"output/{name}", f"output/{name}", ("train",))
+        case = Case(name, parameters, f"output/{name}", f"output/{name}", ("train",))
         value = values[at] if values is not None else _smooth(parameters, draw)
         if status != "finished":
             value = None
@@ -64,7 +67,10 @@ def make_table(
 
     cases = tuple(row[2].case for row in rows)
     rows.sort(key=order)
-    columns = [Column("name", "experiment", "experiment"), Column("status", "status", "experiment")]
+    columns = [
+        Column("experiment", "experiment", "experiment"),
+        Column("status", "status", "experiment"),
+    ]
     columns += [Column(objective, objective, "objective", mode)] if objective else []
     columns += [Column(key, key, "parameter") for key in grid]
     table = Table(
