@@ -43,14 +43,17 @@ def publish_comparison(study: Study, outcomes: Sequence[Outcome]) -> None:
 
 
 def describe(table: Table) -> str:
-    """Return "18 experiments: 16 finished, 2 failed; best: <name> (val_acc 0.97)"."""
+    """Return "18 experiments: 16 finished, 2 failed; best: <name> (val_acc 0.97)".
+
+    The best is one that has finished: others may have a better number, but not their last one.
+    """
     counts = Counter(outcome.status for outcome in table.outcomes)
     total = len(table.outcomes)
     parts = [f"{counts[status]} {status}" for status in STATUSES if counts[status]]
     text = f"{total} experiment{'' if total == 1 else 's'}: {', '.join(parts) or 'none'}"
-    if table.objective is None or not table.rows:
+    if table.objective is None:
         return text
-    best = table.values(table.objective)[0]
-    if not isinstance(best, int | float) or best != best:
-        return text
-    return f"{text}; best: {table.outcomes[0].case.name} ({table.objective} {best:.6g})"
+    for outcome, value in zip(table.outcomes, table.values(table.objective), strict=True):
+        if outcome.status == "finished" and isinstance(value, int | float) and value == value:
+            return f"{text}; best: {outcome.case.name} ({table.objective} {value:.6g})"
+    return text
