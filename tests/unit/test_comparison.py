@@ -184,7 +184,7 @@ def test_long_histories_cost_no_more_than_their_share(
     study, table = make_table(tmp_path, {"lr": [0.1]})
     write_history(study, table.outcomes[0].case.name, last=0.9, ranks=9, epochs=30, steps=1)
     (curve,) = read_learning_curves(study, table).curves
-    assert not curve.cut
+    assert (curve.cut, curve.partial) == (False, True)
     assert len(curve.x) == 30
     assert curve.y[-1] == pytest.approx(0.9 * (1 - math.exp(-4)), abs=1e-5)  # rank 0 alone
     monkeypatch.setattr("sweepmake.figures.learning_curves._LEAST_BYTES", 50)

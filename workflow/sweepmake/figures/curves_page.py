@@ -33,6 +33,8 @@ def curves_notes(curves: Curves, comparison: Comparison) -> list[str]:
         f"{drawn} of {count(all_of_them)} logged {plain(curves.metric)}. Each curve is the mean of "
         "an experiment's ranks."
     ]
+    if partial := sum(curve.partial for curve in curves.curves):
+        notes.append(f"Of long histories the first ranks alone are read: {count(partial)}.")
     if cut_short := sum(curve.cut for curve in curves.curves):
         notes.append(f"Too long to be read whole, so their curves end early: {count(cut_short)}.")
     low, high = _ends(curves, comparison)

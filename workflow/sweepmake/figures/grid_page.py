@@ -244,9 +244,10 @@ def _draw_parallel(figure: Figure, axes: Axes, comparison: Comparison) -> None:
     )
     if comparison.best is not None and len(heights) and kept[-1]:
         axes.plot(x, heights[-1], color=ACCENT, linewidth=2.4)
+    room = (WIDTH - _LEFT - _RIGHT) / max(1, len(scales) - 1)
     for at, scale in enumerate(scales):
         ends = (low, high) if scale is comparison.objective else None
-        _draw_axis(axes, at, scale, ends, last=at == len(scales) - 1)
+        _draw_axis(axes, at, scale, ends, room)
     axes.set(xlim=(-0.1, len(scales) - 1 + 0.1), ylim=(-0.1, 1.1), xticks=[], yticks=[])
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
@@ -257,6 +258,8 @@ def _draw_parallel(figure: Figure, axes: Axes, comparison: Comparison) -> None:
         strip,
         cmap=colours,
         norm=shades,
+        edgecolors="face",
+        linewidth=0.3,
     )
 
 
@@ -290,7 +293,7 @@ def _spread_out(scale: Scale) -> Floats:
 
 
 def _draw_axis(
-    axes: Axes, x: int, scale: Scale, ends: tuple[float, float] | None, *, last: bool
+    axes: Axes, x: int, scale: Scale, ends: tuple[float, float] | None, room: float
 ) -> None:
     axes.plot([x, x], [0, 1], color=GREY, linewidth=0.8, zorder=3)
     places = np.array(scale.ticks, dtype=np.float64)
@@ -310,8 +313,8 @@ def _draw_axis(
             bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.6},
         )
     suffix = ", log" if scale.logarithmic else ""
-    axes.text(x, 1.1, cut(scale.label, 1.4, 8) + suffix, size=8, ha="center", va="bottom")
-    if last:
+    axes.text(x, 1.1, cut(scale.label, room - 0.35, 8) + suffix, size=8, ha="center", va="bottom")
+    if ends:
         axes.text(x, -0.1, "objective", size=7, color=GREY, ha="center", va="top")
 
 

@@ -24,7 +24,7 @@ __all__ = ["Curves", "LearningCurve", "read_learning_curves"]
 
 _STAGE, _RANK, _EPOCH, _STEP = 0, 2, 3, 4
 _FIRST_METRIC = 8  # the columns before it are places and times (docs/readers.md)
-_ALL_BYTES = 1_500_000_000  # of text, of all histories together: about a minute of one processor
+_ALL_BYTES = 500_000_000  # of text, of all histories together: some 20 s of one processor
 _LEAST_BYTES = 300_000  # of each history
 _OVERRUN = 8  # a rank that has begun is read to its end, but for no more than so many shares
 _MOST_POINTS = 400
@@ -37,13 +37,15 @@ class LearningCurve:
     Attributes:
         row: the experiment's row in the table, from 0.
         x, y: epochs or steps, and the metric; y is nan where a log says so.
-        cut: whether the history was too long to be read to its end.
+        cut: whether the history was too long for this curve to be read to its end.
+        partial: whether it was too long for all its ranks to be read.
     """
 
     row: int
     x: Floats
     y: Floats
     cut: bool = False
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +133,13 @@ def _read(path: Path, column: int, row: int, share: int) -> tuple[str, LearningC
     """
     ranks: dict[str, _Points] = {}
     stage = rank = ""
-    read, cut = 0, False
+    read, cut, partial = 0, False, False
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         next(file, "")
         for line, cells in _rows(file, column):
             read += len(line)
             if read > share and (cells[_RANK] != rank or read > _OVERRUN * share) and ranks:
-                cut = cells[_RANK] == rank
+                cut, partial = cells[_RANK] == rank, True
                 break
             rank = cells[_RANK]
             if not cells[column] or cells[_STAGE] != (stage or cells[_STAGE]):
@@ -146,7 +148,7 @@ def _read(path: Path, column: int, row: int, share: int) -> tuple[str, LearningC
             ranks.setdefault(rank, _Points()).add(cells[_EPOCH], cells[_STEP], float(cells[column]))
     axis = "epoch" if any(points.epochs for points in ranks.values()) else "step"
     x, y = _mean([points.epochs if axis == "epoch" else points.steps for points in ranks.values()])
-    return axis, LearningCurve(row, x, y, cut)
+    return axis, LearningCurve(row, x, y, cut, partial)
 
 
 def _rows(lines: Iterable[str], column: int) -> Iterator[tuple[str, list[str]]]:
