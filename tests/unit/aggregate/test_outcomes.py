@@ -1,0 +1,117 @@
+"""What became of experiments: by their records, also by those that nobody was there to close."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from sweepmake.aggregate.outcomes import read_outcome, read_summary
+from sweepmake.aggregate.study import Case, Study
+from sweepmake.logs.parse import StageLogs, parse_logs
+
+HERE = os.uname().nodename
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    folder = tmp_path / "output" / "a"
+    (folder / ".sweepmake").mkdir(parents=True)
+    case = Case("a", {"lr": 0.1}, str(folder), str(folder / ".sweepmake"), ("train", "test"))
+    return Study("params.yaml", None, (case,), ("train", "test"), str(tmp_path / "results"))
+
+
+def write(study: Study, stage: str, **record: object) -> None:
+    """Write the record of a stage's newest run."""
+    whole = {"state": "finished", "exit_code": 0, "host": HERE, "gpu": 1, "slot": "0", **record}
+    path = Path(study.cases[0].records) / f"{stage}.json"
+    path.write_text(json.dumps(whole), encoding="utf-8")
+
+
+def status(study: Study) -> str:
+    return read_outcome(study, study.cases[0]).status
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "whole"),
+    [
+        (None, None, "not started"),
+        ("finished", None, "unfinished"),
+        ("finished", "finished", "finished"),
+        ("failed", None, "failed"),
+        ("finished", "interrupted", "interrupted"),
+        ("lost", "finished", "lost"),
+    ],
+)
+def test_the_status_follows_from_the_stages(
+    study: Study, train: str | None, test: str | None, whole: str
+) -> None:
+    """An experiment has finished when all its stages have, and failed when one has."""
+    for stage, state in (("train", train), ("test", test)):
+        if state is not None:
+            write(study, stage, state=state)
+    assert status(study) == whole
+
+
+def test_a_run_is_running_as_long_as_someone_holds_its_lock(study: Study) -> None:
+    """A record that says "running" is believed while the process that wrote it lives."""
+    write(study, "train", state="running", exit_code=None)
+    lock = Path(study.cases[0].records) / "train.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert status(study) == "running"
+    assert status(study) == "lost"
+
+
+@pytest.mark.parametrize(("code", "whole"), [("0", "unfinished"), ("3", "failed"), ("", "lost")])
+def test_a_run_that_ended_while_nobody_watched(study: Study, code: str, whole: str) -> None:
+    """The exit code that the command left tells; without one nobody knows."""
+    write(study, "train", state="running", exit_code=None)
+    records = Path(study.cases[0].records)
+    (records / "train.lock").touch()
+    (records / "train.exit").write_text(code)
+    assert status(study) == whole
+
+
+def test_a_run_on_another_host_is_running(study: Study) -> None:
+    """Locks of another machine are not seen here, so its record is believed."""
+    write(study, "train", state="running", exit_code=None, host="node7")
+    assert status(study) == "running"
+
+
+def test_gpu_time_counts_each_gpu(study: Study) -> None:
+    """Two GPUs for ten seconds are twenty GPU seconds; a stage without GPU has none."""
+    write(study, "train", wall_time_s=10.0, gpu=2, slot="0,1")
+    write(study, "test", wall_time_s=5.0, gpu=0, slot="")
+    train, test = read_outcome(study, study.cases[0]).stages
+    assert (train.gpus, train.gpu_time_s) == (2, 20.0)
+    assert (test.gpus, test.gpu_time_s) == (0, 0.0)
+
+
+def test_a_record_that_a_crash_has_cut_is_no_record(study: Study) -> None:
+    """Half a JSON file does not stop the table."""
+    (Path(study.cases[0].records) / "train.json").write_text('{"state": "fini')
+    assert status(study) == "not started"
+
+
+def test_a_summary_is_read_up_to_its_rows(tmp_path: Path) -> None:
+    """All of metrics.json but `results` and what follows it."""
+    log = tmp_path / "log.train"
+    log.write_text("epoch=1 loss=0.5\nepoch=2 loss=0.25\n")
+    metrics = parse_logs([StageLogs("train", (log,))], tmp_path).metrics
+    whole = json.loads(metrics.read_text())
+    expected = {key: value for key, value in whole.items() if not key.startswith("results")}
+    assert read_summary(metrics) == expected
+    assert expected["stages"]["train"]["metrics"]["loss"]["last"] == 0.25
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"stages": '])
+def test_a_broken_summary_is_none(tmp_path: Path, text: str) -> None:
+    """A file that this version did not write is as good as none."""
+    path = tmp_path / "metrics.json"
+    path.write_text(text)
+    assert read_summary(path) == {}
+    assert read_summary(tmp_path / "nowhere.json") == {}
