@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.colors import to_rgba
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
 from matplotlib.text import Text
@@ -131,7 +131,7 @@ def _text(
         return
     font = _font(size)
     if align != "left":
-        width = renderer.get_text_width_height_descent(text, font, False)[0]
+        width = size * sum(map(_advance, text))
         x -= width if align == "right" else width / 2
     context = _context(renderer, colour, 1.0, 1.0, None)
     renderer.draw_text(context, x, y, text, font, 0, mtext=_without_ligatures())
@@ -150,6 +150,15 @@ def _without_ligatures() -> Text | None:
         return None  # older ones have no ligatures
     text.set_fontfeatures(("-liga", "-clig", "-dlig"))
     return text
+
+
+@lru_cache(maxsize=1024)
+def _advance(letter: str) -> float:
+    """Return a character's width, in the font's size (the renderer's way to tell costs as much as
+    to write it)."""
+    font = get_font(findfont(_font(8.0)))
+    font.set_size(8.0, POINTS)
+    return font.load_char(ord(letter)).linearHoriAdvance / 65536 / 8
 
 
 @lru_cache(maxsize=64)
