@@ -81,4 +81,5 @@ rule results:
         "../environment.yml"
     threads: workflow.resource_settings.cores or 1
     shell:
-        program("build_results") + " --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"
+        program("build_results")
+        + " --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"

@@ -31,7 +31,7 @@ def begin():
     # `results` and logs that were made elsewhere need no GPU, and may be read beside a sweep
     if PLAN and RULES_TO_RUN - {"results"}:
         begin_sweep(plain)
-    os.environ["SWEEPMAKE_COMMAND"] = shlex.join(["snakemake", *sys.argv[1:]])
+    session.publish_command(sys.argv, os.environ)
 
 
 def begin_sweep(plain):
@@ -72,7 +72,13 @@ def end(failed=False):
     if failed and "build_workbook" in RULES_TO_RUN and not is_made("experiments.done"):
         # its rule did not run, because experiments failed that it was to show
         cores = str(workflow.resource_settings.cores or 1)
-        command = [*shlex.split(program("build_results")), "--config", CONFIG_JSON, "--cores", cores]
+        command = [
+            *shlex.split(program("build_results")),
+            "--config",
+            CONFIG_JSON,
+            "--cores",
+            cores,
+        ]
         subprocess.run(command, check=False)
 
 

@@ -23,4 +23,5 @@ rule read_logs:
     conda:
         "../environment.yml"
     shell:
-        program("read_logs") + " {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        program("read_logs")
+        + " {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

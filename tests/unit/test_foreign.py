@@ -537,6 +537,35 @@ class TestRefusals:
     def test_a_file(self, tmp_path: Path) -> None:
         assert "is a file, expected a folder" in refused(put(tmp_path / "some.log"))
 
+    def test_folders_that_may_not_be_listed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One experiment's is a row that says so; the named folder's own is the end."""
+        put(tmp_path / "lr_1/train.log")
+        put(tmp_path / "lr_2/train.log")
+        original = os.scandir
+
+        def guarded(path: str) -> object:
+            if path.endswith(closed):
+                raise PermissionError(13, "Permission denied", path)
+            return original(path)
+
+        monkeypatch.setattr(os, "scandir", guarded)
+        closed = "lr_2"
+        cases = found(tmp_path)
+        assert cases["lr_1"].problem == ""
+        assert cases["lr_2"].problem == "cannot be read: Permission denied"
+        assert cases["lr_2"].parameters == {"lr": 2}
+        closed = tmp_path.name
+        assert "cannot be read: Permission denied" in refused(tmp_path)
+
+    def test_a_whole_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Somebody who names / by mistake need not wait for ever."""
+        for number in range(4):
+            put(tmp_path / f"lr_{number}/train.log")
+        monkeypatch.setattr("sweepmake.foreign.files._MOST_FILES", 7)
+        assert "more than 7 files" in refused(tmp_path)
+
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         (tmp_path / "a").mkdir()
         assert "there is no file in the folder" in refused(tmp_path)

@@ -19,7 +19,7 @@ from sweepmake.errors import InputError
 from sweepmake.figures.health import examine, outliers, rank_list
 from sweepmake.figures.history import read_stages
 from sweepmake.figures.panels import label_of
-from sweepmake.figures.points import EMPTY, VALUE, Points, thinned
+from sweepmake.figures.points import EMPTY, EPOCH, STEP, VALUE, Points
 from sweepmake.figures.ranks import plot_ranks, validation_metrics
 from sweepmake.logs.parse import StageLogs, parse_logs
 
@@ -173,6 +173,17 @@ def test_a_stage_of_one_row_is_numbers(tmp_path: Path) -> None:
     assert "train: how the ranks fared" in pages[-1]
 
 
+def test_eighty_metrics_are_bounded_and_said(tmp_path: Path) -> None:
+    """Sixty metrics get a page each; how many do not is said."""
+    names = [f"m{at}" for at in range(80)]
+    values = ",".join("0.5" for _ in names)
+    lines = [f"train,1,0,{epoch},,,,,{values}" for epoch in range(1, 4)]
+    pages = plot(tmp_path, write(tmp_path, lines, ",".join(names)))
+    assert len(pages) == 1 + 5 + 60 + 1
+    assert "68 more metrics follow" in pages[0]
+    assert "20 metrics have no page" in pages[1]
+
+
 def test_forty_parameters_are_cut_politely(tmp_path: Path) -> None:
     """The header has three lines of parameters and says how many more there are; metadata all."""
     parameters = {f"a_parameter_with_a_name_{at}": "value " * 5 for at in range(40)}
@@ -275,29 +286,35 @@ assert not {{"matplotlib.pyplot", "pandas"}} & set(sys.modules)
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
 
 
-def test_thinning_keeps_extremes_order_and_gaps() -> None:
-    """Of 100,000 points few are left, among them the least, the greatest and the nan."""
-    block = np.zeros((100_000, 5))
-    block[:, 0] = np.arange(len(block))
-    block[:, VALUE] = np.sin(block[:, 0] / 99)
+@pytest.mark.parametrize("size", [7, 1000, 100_000])
+def test_thinning_keeps_extremes_order_and_gaps(size: int) -> None:
+    """Of 100,000 points few are left, evenly: the least, the greatest and the nan among them."""
+    block = np.ones((100_000, 5))
+    block[:, STEP] = np.arange(len(block))
+    block[:, VALUE] = np.sin(block[:, STEP] / 99)
     block[40_404, VALUE], block[50_505, VALUE], block[60_606, VALUE] = 99, -99, math.nan
-    kept = thinned(block, 1000)
-    assert len(kept) < 2000
-    assert {40_404.0, 50_505.0, 60_606.0, 0.0, 99_999.0} <= set(kept[:, 0])
-    assert (np.diff(kept[:, 0]) > 0).all()
+    points = Points(1000)
+    for begin in range(0, len(block), size):
+        points.add(block[begin : begin + size])
+    kept = points.rows()
+    assert points.count == len(block)
+    assert len(kept) < 4000
+    assert {40_404.0, 50_505.0, 60_606.0, 0.0, 99_999.0} <= set(kept[:, STEP])
+    assert (np.diff(kept[:, STEP]) > 0).all()
+    assert np.diff(kept[:, STEP]).max() < 1000, "the beginning is thinned as much as the end"
+    assert list(points.ends()[:, STEP]) == [99_999]
 
 
-def test_points_stay_few_whatever_comes() -> None:
-    """Blocks are thinned as they come; the end of an epoch that spans blocks is found."""
+def test_the_end_of_an_epoch_is_found_where_blocks_cut_it() -> None:
+    """Each epoch's last row is kept, whatever blocks it comes in."""
     points = Points(100)
-    for begin in range(0, 10_000, 10):
-        block = np.full((10, 5), 1.0)
-        block[:, 0] = np.arange(begin, begin + 10) // 1000
-        block[:, VALUE] = np.arange(begin, begin + 10)
+    for begin in range(0, 10_000, 7):
+        rows = np.arange(begin, min(begin + 7, 10_000))
+        block = np.ones((len(rows), 5))
+        block[:, EPOCH], block[:, VALUE] = rows // 500, rows
         points.add(block)
-    assert points.count == 10_000
-    assert len(points.rows()) <= 200
-    assert [points.ends()[0, VALUE], points.ends()[-1, VALUE]] == [999.0, 9999.0]
+    assert list(points.ends()[:, VALUE]) == [500 * at + 499 for at in range(20)]
+    assert len(points.rows()) < 500
 
 
 def test_places_of_rows(tmp_path: Path) -> None:
@@ -363,8 +380,10 @@ def test_an_early_stop_is_no_silence(tmp_path: Path) -> None:
 
 def test_ranks_that_agree_have_no_outliers(tmp_path: Path) -> None:
     """Equal ranks have no spread: a last digit's difference is no outlier."""
-    lines = [row for rank in range(8) for row in rows(0, 5)]
-    lines = [row.replace("train,1,0", f"train,1,{at // 10}") for at, row in enumerate(lines)]
+    lines = []
+    for rank in range(8):
+        gain = 1.0003 if rank == 3 else 1.0
+        lines += [row.replace("train,1,0", f"train,1,{rank}") for row in rows(0, 5, gain=gain)]
     stage = read_stages(write(tmp_path, lines)[0], 8)[0]
     assert len(stage.ranks) == 8
     assert outliers(stage.of("loss", ends=True)) == {}

@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import logging
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,13 +25,13 @@ from sweepmake.errors import SweepmakeError
 from sweepmake.slots import can_take
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, MutableMapping
+    from collections.abc import Collection, Mapping, MutableMapping, Sequence
 
     from sweepmake.gpus import Slots
     from sweepmake.plan import Plan
 
 __all__ = ["Claim", "check_slots", "environment", "forced_runs", "hide_job_events",
-           "import_ahead", "lift_rate_limit", "outcome", "save_params", "welcome"]  # fmt: skip
+           "import_ahead", "lift_rate_limit", "outcome", "publish_command", "save_params", "welcome"]  # fmt: skip
 
 # Snakemake overwrites these with a rule's threads; what the user has exported shall stand
 _THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
@@ -293,6 +294,11 @@ def publish(told: Mapping[str, str], target: MutableMapping[str, str]) -> None:
         if key != "SWEEPMAKE_LOCK_FOLDER":
             del target[key]
     target.update(told)
+
+
+def publish_command(arguments: Sequence[str], target: MutableMapping[str, str]) -> None:
+    """Put this invocation's command line where the workbook's maker finds it."""
+    target["SWEEPMAKE_COMMAND"] = shlex.join(["snakemake", *arguments[1:]])
 
 
 def _count(number: int, noun: str) -> str:

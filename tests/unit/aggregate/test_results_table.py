@@ -231,14 +231,21 @@ def test_a_metric_that_matched_nowhere_or_not_everywhere_is_named() -> None:
         outcome(
             f"e{n}",
             {"lr": n},
-            summary({"train": {}}, measured={"bleu": {"value": None}, "wer": {"value": wer}}),
+            summary(
+                {"train": {}},
+                measured={"bleu": {"value": None}, "wer": {"value": wer, "note": note}},
+            ),
         )
-        for n, wer in enumerate((5.0, None))
+        for n, (wer, note) in enumerate(((5.0, ""), (None, "not a number: 'abc'")))
     ]
     made = table(outcomes, measures)
     assert made.values("bleu") == [None, None]
     assert [w for w in made.warnings if "'bleu'" in w and "none of the 2" in w]
-    assert [w for w in made.warnings if "'wer'" in w and "only 1 of the 2" in w]
+    assert [
+        w
+        for w in made.warnings
+        if "'wer'" in w and "only 1 of the 2" in w and "not a number: 'abc'" in w
+    ]
 
 
 def test_what_each_stage_took_is_told() -> None:

@@ -33,8 +33,7 @@ NOW = datetime(2026, 11, 21, 22, 30)
 HOSTILE = [
     "=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "=cmd|' /C calc'!A0",
     '=HYPERLINK("http://x/","y")', "'=1+1", "'", "\uff1d1+1", "#N/A", "#REF!", "TRUE", "1e5",
-    "0x10", "2026-11-21", "50%", "<b>&amp;</b>", "]]>", " two  blanks ", "a\nb", "é漢😀",
-    '"', ",", ";",
+    "0x10", "2026-11-21", "<b>&amp;</b>", "]]>", " two  blanks ", "a\nb", "é漢😀", '"', ",", ";",
 ]  # fmt: skip
 
 
@@ -175,8 +174,9 @@ def test_libreoffice_reads_the_same_texts(tmp_path: Path) -> None:
     write([outcome(f"e{n:02}", {"x": text}) for n, text in enumerate(texts)], tmp_path)
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
     subprocess.run(
-        ["soffice", profile, "--headless", "--outdir", tmp_path, "--convert-to",
-         "csv:Text - txt - csv (StarCalc):44,34,76,1", tmp_path / "results" / WORKBOOK],
+        ["soffice", profile, "--headless", "--convert-to",
+         "csv:Text - txt - csv (StarCalc):44,34,76,1", "--outdir", tmp_path,
+         tmp_path / "results" / WORKBOOK],
         check=True, capture_output=True, timeout=180,
     )  # fmt: skip
     with (tmp_path / "experiments.csv").open(encoding="utf-8", newline="") as file:

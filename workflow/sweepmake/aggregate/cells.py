@@ -58,13 +58,15 @@ def is_formula_like(text: str) -> bool:
 
 def book_value(value: Cell) -> Cell:
     """Return what stands in a workbook for a cell: numbers that it cannot hold are text."""
+    if type(value) is float:
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int):
-        return value if abs(value) <= _LARGEST else _integer_text(value)
-    return value if math.isfinite(value) else str(value)
+        return value if -_LARGEST <= value <= _LARGEST else _integer_text(value)
+    return float(value)
 
 
 def _integer_text(value: int) -> str:

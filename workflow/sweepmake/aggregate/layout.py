@@ -15,6 +15,7 @@ __all__ = ["ColumnLayout", "header_lines", "lay_out"]
 _DIGITS = 4  # significant digits shown of a metric
 _NARROWEST, _WIDEST = 7.0, 50.0
 _HEADER_WIDEST = 11.0  # a heading alone makes a column no wider: it is wrapped
+_SAMPLE = 1_000  # numbers whose width is measured
 _ARROW = 3.0  # room for the arrow of the filter
 
 
@@ -39,13 +40,13 @@ class ColumnLayout:
 
 def lay_out(column: Column, values: Sequence[Cell]) -> ColumnLayout:
     """Return how a column with these values is shown."""
-    numbers = [
-        float(value)
-        for value in map(book_value, values)
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+    found = [book_value(value) for value in values if value is not None]
+    texts = [value for value in found if isinstance(value, str)]
+    numbers = [float(v) for v in found if v is not None and not isinstance(v, str | bool)]
     number_format, small = _number_format(column, numbers)
-    shown = max((_length(value, number_format, column) for value in values), default=0.0)
+    shown = max(_text_width(texts), _number_width(numbers, number_format))
+    if column.group == "link":
+        shown = 0.0  # a word stands for each
     words = max((len(word) for word in column.heading.replace("_", " ").split()), default=0)
     heading = max(min(len(column.heading), _HEADER_WIDEST), words) + _ARROW
     width = min(max(shown + 2, heading, _NARROWEST), _WIDEST)
@@ -97,22 +98,22 @@ def _number_format(column: Column, numbers: Sequence[float]) -> tuple[str, float
     return ("0." + "0" * decimals if decimals else "0"), 5 * 10.0 ** -(decimals + 1)
 
 
-def _length(value: Cell, number_format: str, column: Column) -> float:
-    """Return how wide a value is when shown, in digits."""
-    if value is None or column.group == "link":
+def _text_width(texts: Sequence[str]) -> float:
+    """Return how wide the longest line of the texts is, in digits."""
+    lines = (line for text in texts for line in text[:500].split("\n", 5))
+    return float(max(map(len, lines), default=0))
+
+
+def _number_width(numbers: Sequence[float], number_format: str) -> float:
+    """Return how wide the widest number is when shown, in digits."""
+    if not numbers:
         return 0.0
-    found = book_value(value)
-    if isinstance(found, str):
-        longest = max((len(line) for line in found[:500].splitlines()), default=0)
-        return float(longest)
-    if isinstance(found, bool) or found is None:
-        return 5.0
     if number_format == "General":
-        return float(min(len(repr(found)), 12))
+        return float(min(max(len(f"{number:g}") for number in numbers[:_SAMPLE]), 12))
     if "E" in number_format:
         return 10.0
     decimals = len(number_format.partition(".")[2])
-    whole = len(f"{abs(found):.0f}") + (found < 0)
+    whole = max(len(f"{abs(end):.0f}") + (end < 0) for end in (min(numbers), max(numbers)))
     return float(whole + (whole - 1) // 3 * ("," in number_format) + decimals + bool(decimals))
 
 

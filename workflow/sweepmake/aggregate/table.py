@@ -118,11 +118,14 @@ def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
             for outcome in outcomes
             if metric.stage in ("", *mapping(outcome.summary.get("stages"))) and outcome.summary
         ]
-        without = sum(mapping(one).get("value") is None for one in read)
+        missing = [mapping(one) for one in read if mapping(one).get("value") is None]
+        without = len(missing)
         if without:
+            notes = {str(one.get("note") or "no match") for one in missing} - {"no match"}
             many = "none" if without == len(read) else f"only {len(read) - without}"
             warnings.append(
                 f"metric '{metric.name}': its pattern matched in {many} of the {len(read)} "
                 + (f"logs of '{metric.stage}' that were read" if metric.stage else "experiments")
+                + (f" ({min(notes)})" if notes else "")
             )
     return warnings

@@ -10,7 +10,7 @@ import numpy as np
 from sweepmake.figures.history import Curve
 from sweepmake.figures.points import Floats
 
-__all__ = ["Band", "band_of", "quantiles"]
+__all__ = ["Band", "band_of", "mean", "quantiles", "spread"]
 
 _GRID = 400  # places at which a band is computed where ranks logged at different ones
 
@@ -67,3 +67,17 @@ def quantiles(table: Floats, parts: Sequence[float]) -> list[Floats]:
         share = place - below
         found.append(ordered[below, columns] * (1 - share) + ordered[above, columns] * share)
     return found
+
+
+def mean(table: Floats) -> Floats:
+    """Return the mean over the rows, nan left out; nan where there is nothing."""
+    count = np.isfinite(table).sum(axis=0)
+    total = np.nansum(table, axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def spread(table: Floats, middle: Floats) -> Floats:
+    """Return the standard deviation (of the sample) over the rows, 0 where there is one value."""
+    count = np.isfinite(table).sum(axis=0)
+    squares = np.nansum((table - middle) ** 2, axis=0)
+    return np.asarray(np.sqrt(squares / np.maximum(count - 1, 1)))

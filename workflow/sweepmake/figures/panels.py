@@ -34,7 +34,7 @@ __all__ = [
 Place = tuple[float, float, float, float]
 """Left, bottom, width and height of a panel, in inches."""
 
-_TOP, _BOTTOM, _LEFT, _RIGHT = 1.62, 0.78, 0.95, 0.35  # inches around all panels of a page
+_TOP, _BOTTOM, _LEFT, _RIGHT = 1.68, 0.98, 0.95, 0.35  # inches around all panels of a page
 _BETWEEN_X, _BETWEEN_Y = 0.75, 0.78  # inches between panels, for labels and titles
 _LOG_FROM = 300.0  # a span from which a logarithmic axis shows more
 _UNITS = (
@@ -128,6 +128,8 @@ class Panel:
         most = max(2, int(self.place[2] / 0.5))
         places = MaxNLocator(min(most, 10), integer=whole, steps=[1, 2, 5, 10])
         marks = [at for at in places.tick_values(begin, end) if begin <= at <= end]
+        if whole:
+            marks = [at for at in marks if at == round(at)]
         left, bottom, right, top = self._clip.extents
         bottom, top = bottom + 1, top - 1
         across, upright = self.at_y(ticks), self.at_x(marks)
@@ -295,7 +297,13 @@ def number_text(value: float) -> str:
 
 
 def draw_curve(
-    panel: Panel, curve: Curve, how: Look, *, width: float = 1.1, markers: bool = False
+    panel: Panel,
+    curve: Curve,
+    how: Look,
+    *,
+    width: float = 1.1,
+    markers: bool = False,
+    alpha: float = 1.0,
 ) -> None:
     """Draw one rank's curve: gaps where it is not finite, pale where a later attempt repeats it."""
     x, y, pale = curve.x, curve.y, curve.pale
@@ -307,7 +315,7 @@ def draw_curve(
     if pale.any():
         panel.line(x, np.where(pale, y, np.nan), colour=how.colour, width=width * 0.8, alpha=0.35)
     shown = np.where(pale, np.nan, y)
-    panel.line(x, shown, colour=how.colour, width=width, dashes=how.dashes)
+    panel.line(x, shown, colour=how.colour, width=width, dashes=how.dashes, alpha=alpha)
     if markers:
         face = "" if how.filled else "white"
         panel.marks(x, shown, marker=how.marker, colour=how.colour, face=face)

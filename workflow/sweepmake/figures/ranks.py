@@ -15,7 +15,7 @@ import numpy as np
 
 from sweepmake.aggregate.outcomes import read_summary
 from sweepmake.errors import InputError
-from sweepmake.figures.bands import Band, band_of, quantiles
+from sweepmake.figures.bands import Band, band_of, mean, quantiles, spread
 from sweepmake.figures.health import Health, examine, outliers, rank_list
 from sweepmake.figures.health_page import draw_health
 from sweepmake.figures.history import Curve, Stage, read_stages
@@ -50,6 +50,7 @@ __all__ = ["plot_ranks", "validation_metrics"]
 _BLUE = COLOURS[0]
 _MOST_LINES = 16  # ranks that get a line and a colour each
 _MOST_STEP_LINES = 8  # ranks whose steps are drawn behind their epochs
+_DENSE = 300  # points from which a line of steps covers what is drawn before it
 _MOST_MARKERS = 60  # points on a line that get a marker
 _MOST_NAMED = 8  # outliers with a line of their own in a band
 _MOST_PAGES = 60  # metrics with a page of their own
@@ -57,6 +58,7 @@ _MOST_PANELS = 12  # metrics on one page
 _FEW_EPOCHS = 3  # from which the ends of epochs tell more than the steps
 _LEGEND = 2.2  # inches
 _NOTE_WIDTH = 10.0  # inches
+_MOST_NOTES = 3  # lines at the foot of a page
 _VALIDATION = re.compile(r"(?:val|valid|validation|eval|dev|test)(?:[_/.\- ]|$)", re.IGNORECASE)
 _BAND_NOTE = "Line: median of the ranks; blue: 8 of 10 ranks; grey: all; further lines: outliers."
 
@@ -126,6 +128,7 @@ class _StagePages:
         self.stops = sorted(epoch for epoch in stops if epoch is not None)
         self._bands: dict[str, tuple[Band, list[int]]] = {}
         self._stop_width = 0.9 if len(self.stops) == 1 else 0.4
+        self._stop_colour = GREY if len(self.stops) == 1 else "#A0A0A0"
         self.many = len(stage.ranks) > _MOST_LINES
         spans = [curve.x for curve in stage.curves.values() if len(curve.x)]
         self.span = (min(float(x.min()) for x in spans), max(float(x.max()) for x in spans))
@@ -157,9 +160,10 @@ class _StagePages:
             chosen = self.stage.metrics
         several = len(self.stage.ranks) > 1
         over = f", mean over {self._who()}" if several else f", {self._who()}"
-        lines = [*notes, *self._mark_notes(several)]
+        marks = self._mark_notes(several)
+        lines = [*notes[: _MOST_NOTES - len(marks)], *marks]
         if len(chosen) > _MOST_PANELS:
-            lines.append(f"{len(chosen) - _MOST_PANELS} more metrics have pages of their own.")
+            lines[-1] += f" {len(chosen) - _MOST_PANELS} more metrics follow on the next pages."
         sheet = self.book.page(self.prefix + what + over, lines)
         chosen = chosen[:_MOST_PANELS]
         for metric, place in zip(chosen, grid(len(chosen)), strict=True):
@@ -170,22 +174,22 @@ class _StagePages:
     def _draw_mean(self, panel: Panel, metric: str) -> None:
         """Draw a metric's mean over the ranks, its standard deviation, least and greatest."""
         band = band_of(self._main(metric))
-        x, mean = band.x, _mean(band.table)
+        x, middle = band.x, mean(band.table)
         self._scale(panel, [band.table])
         self._marks(panel)
         if len(self.stage.ranks) > 1 and x.size:
             least, most = quantiles(band.table, (0, 1))
-            spread = _spread(band.table, mean)
+            wide = spread(band.table, middle)
             panel.fill(x, least, most, colour="#E3E3E3")
-            low, high = np.fmax(mean - spread, least), np.fmin(mean + spread, most)
+            low, high = np.fmax(middle - wide, least), np.fmin(middle + wide, most)
             panel.fill(x, low, high, colour="#B4CFE3")
-        panel.line(x, mean, colour=_BLUE, width=1.5)
+        panel.line(x, middle, colour=_BLUE, width=1.5)
         if x.size <= _MOST_MARKERS:
-            panel.marks(x, mean, marker="o", colour=_BLUE)
+            panel.marks(x, middle, marker="o", colour=_BLUE)
         rule = direction(metric)
-        if rule is not None and np.isfinite(mean).any():
-            at = int(np.nanargmin(mean) if rule == "min" else np.nanargmax(mean))
-            panel.marks([x[at]], [mean[at]], marker="*", colour="white", face=ACCENT, size=10)
+        if rule is not None and np.isfinite(middle).any():
+            at = int(np.nanargmin(middle) if rule == "min" else np.nanargmax(middle))
+            panel.marks([x[at]], [middle[at]], marker="*", colour="white", face=ACCENT, size=13)
 
     def _mark_notes(self, several: bool) -> list[str]:
         """Return what the signs on the summary page mean."""
@@ -195,8 +199,12 @@ class _StagePages:
         if self.stops:
             words.append(f"dashed line: early stop in epoch {_span(self.stops)}")
         if self.stage.starts:
-            words.append("dotted line: a new attempt begins (repeated epochs: the newest counts)")
-        return ["; ".join(words).capitalize() + "."]
+            words.append("dotted line: a new attempt (of repeated epochs the newest counts)")
+        finite = all(np.isfinite(curve.y).all() for curve in self.stage.ends.values())
+        if not finite:
+            words.append("nan and infinite values are left out")
+        text = "; ".join(words).capitalize() + "."
+        return wrapped(text.split(" "), _NOTE_WIDTH, 7.5, 2)[0]
 
     def _main(self, metric: str) -> list[Curve]:
         """Return the curves that tell most: the ends of epochs if there are some, else the rows."""
@@ -206,14 +214,16 @@ class _StagePages:
 
     def _scale(self, panel: Panel, values: Sequence[Any]) -> None:
         axis = self.stage.axis
-        panel.scale(self.span, values, label=axis.label, whole=axis.kind != "epoch")
+        panel.scale(
+            self.span, values, label=axis.label, whole=axis.kind != "epoch" or self.span[1] >= 2
+        )
 
     def _marks(self, panel: Panel) -> None:
         """Mark early stops and the beginnings of attempts."""
         axis = self.stage.axis
         for epoch in self.stops[:_MOST_NAMED]:
             place = axis.place(epoch, None, None)
-            panel.upright(place, colour=GREY, width=self._stop_width, dashes=DASHED)
+            panel.upright(place, colour=self._stop_colour, width=self._stop_width, dashes=DASHED)
         for start in self.stage.starts:
             panel.upright(start, colour=ACCENT, width=1.1, dashes=DOTTED)
 
@@ -242,6 +252,9 @@ class _StagePages:
     def _draw_overview(self, metrics: Sequence[str]) -> None:
         note = "Each line is a rank." if not self.many else _BAND_NOTE
         more = len(self.stage.metrics) > len(metrics)
+        left = len(self.stage.metrics) - _MOST_PAGES
+        if left > 0:
+            note += f" {left} metrics have no page; they stand in history.csv.gz."
         what = f"all metrics, {self._who()}" + (f": {metrics[0]} ... {metrics[-1]}" if more else "")
         sheet = self.book.page(self.prefix + what, [note])
         for metric, place in zip(metrics, grid(len(metrics)), strict=True):
@@ -257,10 +270,11 @@ class _StagePages:
         values = [curve.y for curve in (*curves, *(rows if behind else ()))]
         self._scale(panel, values)
         self._marks(panel)
-        if self.many:
+        if len(curves) > _MOST_LINES:
             return self._draw_many(panel, metric, curves, width)
         for curve in rows if behind else ():
-            draw_curve(panel, curve, self.looks[curve.rank], width=0.45)
+            alpha = 1.0 if len(curve.x) < _DENSE else 0.3
+            draw_curve(panel, curve, self.looks[curve.rank], width=0.45, alpha=alpha)
         for curve in curves:
             few = len(curve.x) <= _MOST_MARKERS and steps
             draw_curve(panel, curve, self.looks[curve.rank], width=width, markers=few)
@@ -286,16 +300,21 @@ class _StagePages:
         sheet = self.book.page(f"{self.prefix}{name}, {self._who()}")
         panel = Panel(sheet, grid(1, right=_LEGEND)[0], name, self._caption(metric))
         shown = self._draw_curves(panel, metric, width=1.4, steps=True)
-        entries = self._rank_entries(shown)
+        rows = self.stage.of(metric)
+        entries = self._rank_entries(shown, band=len(rows) > _MOST_LINES)
+        if len(rows) <= _MOST_STEP_LINES and len(rows[0].x) > len(self._main(metric)[0].x):
+            entries.append(Entry("thick: the ends of epochs", "text"))
+            entries.append(Entry("thin: every step logged", "text"))
         told = self.summary.get("metrics", {}).get(metric, {})
         if self._mark_best(panel, told):
             first, _, place = self._best_text(told).partition(" in ")
-            entries.append(Entry(first, "mark", colour="white", marker="*", size=9, face=ACCENT))
+            entries.append(Entry(first, "mark", colour="white", marker="*", size=11, face=ACCENT))
             entries.append(Entry(f"in {place}" if place else "", "mark"))
         if self.stops:
             text = f"early stop, epoch {_span(self.stops)}"
             width = self._stop_width
-            entries.append(Entry(text, colour=GREY, dashes=DASHED, width=width))
+            colour = self._stop_colour
+            entries.append(Entry(text, colour=colour, dashes=DASHED, width=width))
         if self.stage.starts:
             text = "a new attempt begins"
             entries.append(Entry(text, colour=ACCENT, dashes=DOTTED, width=1.1))
@@ -303,8 +322,8 @@ class _StagePages:
         draw_legend(sheet, WIDTH - _LEGEND - 0.1, 1.7, entries)
         self.book.add(sheet)
 
-    def _rank_entries(self, shown: Sequence[int]) -> list[Entry]:
-        if not self.many:
+    def _rank_entries(self, shown: Sequence[int], *, band: bool) -> list[Entry]:
+        if not band:
             return [_entry(f"rank {rank}", self.looks[rank]) for rank in shown]
         entries = [
             Entry("median of the ranks", colour=_BLUE, width=1.6),
@@ -326,7 +345,7 @@ class _StagePages:
         steps = self.summary.get("ranks", {}).get(str(rank), {}).get("steps_per_epoch")
         x = self.stage.axis.place(told.get("best_epoch"), told.get("best_step"), steps)
         if np.isfinite(x):
-            panel.marks([x], [best], marker="*", colour="white", face=ACCENT, size=10)
+            panel.marks([x], [best], marker="*", colour="white", face=ACCENT, size=13)
         return bool(np.isfinite(x))
 
     def _gaps(self, panel: Panel, metric: str) -> list[Entry]:
@@ -347,20 +366,6 @@ class _StagePages:
 def _entry(text: str, how: Look) -> Entry:
     face = "" if how.filled else "white"
     return Entry(text, colour=how.colour, dashes=how.dashes, marker=how.marker, face=face)
-
-
-def _mean(table: Any) -> Any:
-    """Return the mean over the rows, nan left out; nan where there is nothing."""
-    count = np.isfinite(table).sum(axis=0)
-    total = np.nansum(table, axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _spread(table: Any, mean: Any) -> Any:
-    """Return the standard deviation (of the sample) over the rows, 0 where there is one value."""
-    count = np.isfinite(table).sum(axis=0)
-    squares = np.nansum((table - mean) ** 2, axis=0)
-    return np.sqrt(squares / np.maximum(count - 1, 1))
 
 
 def _span(numbers: Sequence[float]) -> str:
@@ -389,10 +394,8 @@ def _numbers_notes(told: Mapping[str, Any], curved: set[str]) -> list[str]:
         words = [] if name in curved else _number_words(stage)
         if words:
             words = [f"{plain(name)}:", *(f"{word}," for word in words[:-1]), words[-1]]
-            found, left = wrapped(words, _NOTE_WIDTH, 7.5, 2)
-            lines += found
-            if left:
-                lines[-1] += f" ... and {left} more"
+            found, left = wrapped(words, _NOTE_WIDTH - 1, 7.5, 1)
+            lines.append(found[0] + (f" ... and {left} more in metrics.json" if left else ""))
     return lines
 
 
