@@ -124,9 +124,17 @@ def read_config(
 
 
 def check_folders(config: Config) -> None:
-    """Raise InputError where a file lies in the place of a folder that would be written to."""
+    """Raise InputError where a folder cannot be written to: a file lies there, or it has braces.
+
+    Braces are Snakemake's wildcards, and it takes some paths as patterns.
+    """
     for key in ("output", "results"):
         folder = Path(getattr(config, key))
+        if "{" in str(folder) or "}" in str(folder):
+            raise InputError(
+                f"config: '{key}' is '{folder}', but a folder's name cannot hold braces here",
+                hint=f"choose another one: --config {key}=FOLDER",
+            )
         there = next((path for path in (folder, *folder.parents) if path.exists()), None)
         if there is not None and not there.is_dir():
             raise InputError(
