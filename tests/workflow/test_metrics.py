@@ -25,8 +25,9 @@ SECOND = (
 
 def test_an_edited_pattern_reads_the_logs_again_and_trains_nothing(project: Project) -> None:
     """Only read_logs runs again; metrics without a match are named in its log."""
+    project.target = "all"
     project.write(SWEEP.replace("METRIC", FIRST))
-    done = project.run("results")
+    done = project.run()
     assert done.code == 0, done.said
     assert measured(project) == {"A_1": {"bleu": 21.5, "gone": None},
                                  "A_2": {"bleu": 22.5, "gone": None}}  # fmt: skip
@@ -35,16 +36,16 @@ def test_an_edited_pattern_reads_the_logs_again_and_trains_nothing(project: Proj
     project.forget()
 
     project.write(SWEEP.replace("METRIC", SECOND))
-    done = project.run("results")
+    done = project.run()
     assert done.code == 0, done.said
     assert measured(project) == {"A_1": {"loss": 0.15, "acc": 7}, "A_2": {"loss": 0.25, "acc": 7}}
     assert project.probes() == []
     assert project.path("results/A_1/read_logs.log").read_text() == ""
 
-    again = project.run("results")
+    again = project.run()
     assert "Nothing to be done" in again.said
 
-    done = project.run("results", "--config", "metric={loss: 'BLEU4 = (.)'}")
+    done = project.run("--config", "metric={loss: 'BLEU4 = (.)'}")
     assert done.code == 0, done.said
     assert measured(project) == {"A_1": {"loss": 2, "acc": 7}, "A_2": {"loss": 2, "acc": 7}}
     assert project.probes() == []

@@ -40,7 +40,7 @@ COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
 def test_the_history_of_a_real_mpirun_is_what_its_ranks_recorded(tmp_path: Path) -> None:
     """Four ranks write over each other; every value of each comes back on its rank, in order."""
     shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
-    project = Project(tmp_path / "examples" / "mpi")
+    project = Project(tmp_path / "examples" / "mpi", target="all")
     done = project.run("--config", "title=learning-rate", "sample=1", cores=4)
     assert done.code == 0, done.said
     (folder,) = project.path("output").glob("Lr_*")

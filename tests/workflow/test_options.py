@@ -138,9 +138,11 @@ def test_debug_runs_the_first_experiment_live(two: Project) -> None:
 
 def test_targets(two: Project) -> None:
     """`snakemake stages` runs the stages alone."""
-    done = two.run("stages")
+    two.target = "stages"
+    done = two.run()
     assert done.code == 0, done.said
     assert two.arguments() == EVERYTHING
+    assert not two.path("results").exists()
 
 
 def test_the_slots_bound_how_many_run(project: Project) -> None:

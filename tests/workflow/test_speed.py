@@ -30,7 +30,7 @@ def looks(project: Project, *arguments: str) -> int:
     project.write(
         "template: {train: 'sleep 0.3; true {lr}'}\nresource: [0]\n---\nlr: [1, 2, 3, 4, 5, 6, 7]\n"
     )
-    done = project.run("stages", "--verbose", *arguments)
+    done = project.run("--verbose", *arguments)
     assert done.code == 0, done.said
     return len(re.findall(r"^Ready jobs: ", done.said, re.M))
 

@@ -20,8 +20,9 @@ def shim(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     command = project.command
 
     def other(*arguments: str, cores: int = 4) -> list[str]:
-        program, option, _, *rest = command(*arguments, cores=cores)
-        return [program, option, str(REPOSITORY / "workflow" / "Snakefile"), *rest]
+        whole, workflow = (str(REPOSITORY / path) for path in ("Snakefile", "workflow/Snakefile"))
+        parts = command(*arguments, cores=cores)
+        return [workflow if part == whole else part for part in parts]
 
     monkeypatch.setattr(project, "command", other)
     project.write(PARAMS)
@@ -30,17 +31,22 @@ def shim(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def test_it_has_the_same_default_target(shim: Project) -> None:
     """Without a target it plans everything, as the Snakefile above it does."""
+    shim.target = ""
     planned = shim.run("-n")
     assert planned.code == 0, planned.said
-    assert _jobs(planned) == {"all": 1, "train": 3, "test": 3, "read_logs": 3, "total": 10}
+    per_experiment = {"train": 3, "test": 3, "read_logs": 3, "plot_ranks": 3}
+    once = {"build_workbook": 1, "plot_comparison": 1, "all": 1, "total": 15}
+    assert _jobs(planned) == {**per_experiment, **once}
 
 
 def test_it_runs_and_reports(shim: Project) -> None:
-    """Its runs are executed and counted; one failure spares the others, as in the profile."""
+    """Its runs are executed and counted; one failure spares the others, and has its row."""
+    shim.target = ""
     done = shim.run()
     assert done.code != 0
     assert "Runs: 5 finished, 1 failed" in done.said
     assert len(done.started) == 6
+    assert "results/experiments.xlsx: 3 experiments: 2 finished, 1 failed" in done.said
 
 
 def _jobs(planned: Done) -> dict[str, int]:
