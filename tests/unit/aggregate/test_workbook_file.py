@@ -230,6 +230,22 @@ def test_more_links_than_excel_opens_are_texts_and_that_is_said(
     assert "some links are plain text" in str(list(book(tmp_path)["about"].values))
 
 
+def test_more_rows_and_columns_than_a_sheet_has_are_left_out_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "MOST_ROWS", 4)
+    monkeypatch.setattr(workbook, "MOST_COLUMNS", 5)
+    write(sweep(), tmp_path)
+    found = book(tmp_path)
+    sheet = found["experiments"]
+    assert (sheet.max_row, sheet.max_column) == (1 + 4 + 1, 5)
+    assert sheet["A6"].value.startswith("… and 2 rows more")
+    about = str(list(found["about"].values))
+    assert "sheet 'experiments': 2 rows are left out" in about
+    assert "columns are left out" in about
+    assert len(csv_rows(tmp_path)) == 6
+
+
 def test_the_sheets_are_framed(tmp_path: Path) -> None:
     """Panes, filters, widths, formats; the best marked, the status and the objective coloured."""
     write(sweep(), tmp_path)
