@@ -129,24 +129,34 @@ def _rows(
     ]
     plain = styles.number(Look())
 
-    def stream() -> Iterator[str]:
-        yield f'<row r="1" ht="{height:g}" customHeight="1">'
-        for column, letter, style in zip(grid.columns, letters, heads, strict=True):
-            yield text_xml(clean_text(column.heading), f"{letter}1", style)
-        yield "</row>"
-        cells = list(zip(writers, letters, strict=True))
-        for number, row in enumerate(grid.rows, 2):
-            yield f'<row r="{number}">'
-            for (write, letter), value in zip(cells, row, strict=True):
-                if value is not None:
-                    yield write(value, f"{letter}{number}")
-            yield "</row>"
-        if grid.left_out:
-            number = len(grid.rows) + 2
-            text = f"… and {grid.left_out:,} rows more, for which the sheet has no room"
-            yield f'<row r="{number}">{text_xml(text, f"A{number}", plain)}</row>'
+    return _stream(grid, list(zip(writers, letters, heads, strict=True)), height, plain)
 
-    return stream()
+
+def _stream(
+    grid: Grid, columns: Sequence[tuple[_Writer, str, int]], height: float, plain: int
+) -> Iterator[str]:
+    """Yield the rows' XML, cell by cell.
+
+    Args:
+        grid: the columns and rows.
+        columns: of each column what writes its cells, its letters, the style of its heading.
+        height: of the header.
+        plain: the style of the line that says what is left out.
+    """
+    yield f'<row r="1" ht="{height:g}" customHeight="1">'
+    for column, (_, letters, style) in zip(grid.columns, columns, strict=True):
+        yield text_xml(clean_text(column.heading), f"{letters}1", style)
+    yield "</row>"
+    for number, row in enumerate(grid.rows, 2):
+        yield f'<row r="{number}">'
+        for (write, letters, _), value in zip(columns, row, strict=True):
+            if value is not None:
+                yield write(value, f"{letters}{number}")
+        yield "</row>"
+    if grid.left_out:
+        number = len(grid.rows) + 2
+        text = f"… and {grid.left_out:,} rows more, for which the sheet has no room"
+        yield f'<row r="{number}">{text_xml(text, f"A{number}", plain)}</row>'
 
 
 def _heading_look(column: Column, numeric: bool) -> Look:
@@ -241,7 +251,7 @@ def _writer(styles: Styles, column: Column, layout: ColumnLayout) -> _Writer:
         }
         other = styles.number(Look())
         return lambda value, reference: text_xml(
-            str(value), reference, by_status.get(str(value), other)
+            clean_text(str(value)), reference, by_status.get(str(value), other)
         )
     measured = column.group in ("training", "metric", "objective")
     left = Look(align="left", indent=int(column.key != "experiment"))
@@ -286,7 +296,7 @@ def add_about(
     write_name = _text_writer(styles, Look(bold=True, colour="44546A"))
     write_value = _text_writer(styles, Look(align="left"))
     write_line = _text_writer(styles, Look(monospace=True))
-    number_style = styles.number(Look(align="left"))
+    plain = styles.number(Look(align="left"))
     rows: list[str] = []
 
     def add(*cells: str) -> None:
@@ -302,12 +312,9 @@ def add_about(
             add_heading(name)
             continue
         place, found = f"B{len(rows) + 1}", book_value(value)
-        cell = (
-            number_xml(found, place, number_style)
-            if isinstance(found, int | float)
-            else write_value(found, place)
-        )
-        add(write_name(name, f"A{len(rows) + 1}"), cell)
+        number = found if isinstance(found, int | float) else None
+        told = write_value(found, place) if number is None else number_xml(number, place, plain)
+        add(write_name(name, f"A{len(rows) + 1}"), told)
     if lines:
         add_heading("params.yaml")
     for line in lines:
