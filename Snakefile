@@ -1,4 +1,4 @@
-"""Sweepmake: every experiment of one params.yaml, through all its stages, to its ranks' histories."""
+"""Sweepmake: every experiment of one params.yaml, through all its stages, to one workbook."""
 
 from pathlib import Path
 
@@ -14,9 +14,14 @@ for CONFIG_FILE in ("config/config.yaml", "config.yaml"):
         break
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "rules/common.smk"
+include: "rules/invocation.smk"
 include: "rules/stages.smk"
 include: "rules/logs.smk"
+include: "rules/aggregate.smk"
 
 
 rule all:
@@ -25,4 +30,6 @@ rule all:
     localrule: True
     input:
         rules.stages.input,
-        rules.results.input,
+        rules.build_workbook.output,
+        rules.plot_comparison.output,
+        for_report,

@@ -1,16 +1,16 @@
 """The sweep, and the adaptors from wildcards and Snakemake's settings to the library. No rules.
 
-Inputs: config.yaml (optional) and params.yaml. Outputs: none.
+Inputs: config.yaml (optional) and params.yaml, or a folder of logs. Outputs: none.
 """
 
 import inspect
-import os
+import json
 import shlex
 import sys
-import time
 
 try:
-    from sweepmake import config as config_module, gpus, plan as plan_module, session
+    from sweepmake import config as config_module, figures, gpus, plan as plan_module, session
+    from sweepmake.aggregate.study import study_of_logs, study_of_plan
     from sweepmake.errors import SweepmakeError
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
     from sweepmake.logs.options import LogOptions
@@ -32,10 +32,17 @@ CONFIG = or_stop(
     [str(path) for path in workflow.configfiles],
     default_params=plan_module.default_params(),
 )
-PLAN = or_stop(plan_module.make_plan, CONFIG)
-or_stop(LogOptions.from_config, CONFIG.logs)
+or_stop(LogOptions.from_config, CONFIG.log_options)
+or_stop(config_module.check_folders, CONFIG)
+# logs that were made elsewhere are read, and nothing is run
+PLAN = None if CONFIG.log_folder else or_stop(plan_module.make_plan, CONFIG)
+STUDY = study_of_plan(PLAN) if PLAN else or_stop(study_of_logs, CONFIG)
+CASES = {case.name: case for case in STUDY.cases}
+CONFIG_JSON = json.dumps({**config, "params": CONFIG.params}, sort_keys=True, default=str)
+STAGES = PLAN.sweep.stages if PLAN else ()
 STAGE_RULES = plan_module.rule_names(
-    [stage.name for stage in PLAN.sweep.stages], {"all", "stages", "results", "read_logs"}
+    [stage.name for stage in STAGES],
+    {"all", "stages", "results", "read_logs", "plot_ranks", "build_workbook", "plot_comparison"},
 )
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
 RULES_FOLDER = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
@@ -43,7 +50,10 @@ RUNNER = shlex.join(
     [sys.executable, "-S", "-E", str(Path(config_module.__file__).with_name("__main__.py"))]
 )
 
-LOG_READER = shlex.join([sys.executable, str(RULES_FOLDER.parent / "scripts" / "read_logs.py")])
+
+def program(name):
+    """Return the command of one of the programs in scripts/, quoted for a shell."""
+    return shlex.join([sys.executable, str(RULES_FOLDER.parent / "scripts" / f"{name}.py")])
 
 
 def per_run(method, stage, recorded=True):
@@ -68,82 +78,39 @@ def per_run(method, stage, recorded=True):
     return function
 
 
-# a copy: what the workflow registers as a default below goes into the same mapping
-ASKED_RESOURCES = dict(workflow.resource_settings.resources)
+CAPTIONS = workflow.current_basedir.join("../workflow/report")
 
 
-def asked_slots():
-    """Return the G of `--resources gpu=G`, None where it was not given."""
-    given = ASKED_RESOURCES.get("gpu")
-    return getattr(given, "value", given)
+def for_report(wildcards):
+    """List the files that are there, with their captions and labels, for `--report`.
+
+    Nothing where jobs run: these files would be one more reason to run something. Snakemake
+    makes a report without execution settings. `before_update` keeps a file from needing the job
+    that makes it, so that a report can be had of a sweep that is not finished.
+    """
+    if workflow.execution_settings is not None and not ENDED:
+        return []
+    from sweepmake.aggregate.report import list_report_files
+
+    files = or_stop(list_report_files, STUDY)
+    return [before_update(report(file.path, **report_entry(file))) for file in files]
 
 
-def begin():
-    """Before the first job: claim the output folder, tell the stage runners, greet the user."""
-    if holder := CLAIM.begin():
-        sys.exit(
-            f"error: another workflow (process {holder}) is running this sweep: "
-            f"its output folder is '{CONFIG.output}'"
-        )
-    plain = True
-    if workflow.local_exec:
-        session.lift_rate_limit(workflow.scheduler)
-        session.import_ahead()
-        if warning := or_stop(session.check_slots, PLAN, SLOTS, asked_slots()):
-            session.say(f"warning: {warning}")
-            workflow.register_resource("gpu", len(SLOTS.ids))
-        plain = session.hide_job_events(STAGES_BY_RULE)
-    elif asked_slots() is None:
-        # the cluster's scheduler has the GPUs; this machine's slots mean nothing there
-        workflow.register_resource("gpu", sys.maxsize)
-    settings = workflow.dag_settings
-    forced = session.forced_runs(
-        everything=settings.forceall,
-        names=[*settings.forcerun, *(settings.targets if settings.forcetargets else ())],
-        stages=STAGES_BY_RULE,
-    )
-    told = session.environment(SLOTS, forced, debug=CONFIG.debug, quiet=not plain)
-    session.publish(told, os.environ)
-    session.save_params(PLAN)
-    to_do = sum(job.rule.name in STAGES_BY_RULE for job in workflow.dag.needrun_jobs())
-    where = SLOTS.describe() if workflow.local_exec else "the cluster's"
-    session.say(session.welcome(PLAN, where, to_do))
+def report_entry(file):
+    """Return where and how one file is shown in the report."""
+    caption = CAPTIONS.join(file.caption)
+    return dict(caption=caption, category=file.category, labels=file.labels)
 
 
-def end():
-    """After the last job: say what became of every run."""
-    session.say(session.outcome(PLAN, STARTED))
+def logs_of(wildcards):
+    """List what the reading of an experiment's logs waits for: its last stage, or the logs."""
+    if PLAN:
+        return PLAN.last_marker(wildcards.experiment)
+    return [log for logs in CASES[wildcards.experiment].logs.values() for log in logs]
 
 
-if workflow.is_main_process:
-    STARTED = time.time()
-    CLAIM = session.Claim(CONFIG.output)
-    SLOTS = gpus.choose_slots(
-        PLAN.slots,
-        os.environ,
-        output=CONFIG.output,
-        virtual=asked_slots() or workflow.resource_settings.cores or 1,
-    )
-    if asked_slots() is None:
-        # never less than one stage takes: Snakemake would lower what the stage asks for
-        most = max(stage.gpu for stage in PLAN.sweep.stages)
-        workflow.register_resource("gpu", max(len(SLOTS.ids), most))
-elif workflow.remote_exec:
-    # in a job of a batch system, the scheduler's own assignment of GPUs stands
-    os.environ.update(SWEEPMAKE_SLOTS="")
+ENDED = []  # holds something once all jobs have run, for --report-after-run
 
 
 wildcard_constraints:
     experiment="[^/]+",
-
-
-onstart:
-    begin()
-
-
-onsuccess:
-    end()
-
-
-onerror:
-    end()

@@ -1,6 +1,7 @@
 """Clean and parse the logs of one experiment, on all its stages' newest runs.
 
-Inputs: the marker of the experiment's last stage; the logs themselves are found by their names.
+Inputs: the marker of the experiment's last stage (the logs are found by their names), or logs that
+were made elsewhere.
 Outputs: `<results>/<experiment>/history.csv.gz`, one row per stage, rank, epoch and step, and
 `<results>/<experiment>/metrics.json`, the summary.
 """
@@ -10,23 +11,17 @@ rule read_logs:
     """Clean and parse one experiment's logs, rank by rank."""
     localrule: True
     input:
-        last=lambda wildcards: PLAN.last_marker(wildcards.experiment),
+        logs=logs_of,
     output:
-        history=PLAN.result_pattern("history.csv.gz"),
-        metrics=PLAN.result_pattern("metrics.json"),
+        history=STUDY.pattern("history.csv.gz"),
+        metrics=STUDY.pattern("metrics.json"),
     log:
-        PLAN.result_pattern("read_logs.log"),
+        STUDY.pattern("read_logs.log"),
     params:
-        arguments=lambda wildcards: PLAN.log_arguments(wildcards.experiment),
+        arguments=lambda wildcards: STUDY.log_arguments(CASES[wildcards.experiment]),
         version=LOG_FORMAT_VERSION,
     conda:
         "../environment.yml"
     shell:
-        LOG_READER + " {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
-
-
-rule results:
-    """Make all that is made from the stages' logs."""
-    localrule: True
-    input:
-        PLAN.results("metrics.json"),
+        program("read_logs")
+        + " {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

@@ -5,7 +5,7 @@ Outputs: `<output>/<experiment>/.sweepmake/<stage>.done`, a small marker; what t
 writes (logs, checkpoints) is never declared, so that Snakemake never deletes it.
 """
 
-for STAGE in PLAN.sweep.stages:
+for STAGE in STAGES:
 
     rule:
         name:
@@ -39,4 +39,4 @@ rule stages:
     """Run every selected stage of every experiment."""
     localrule: True
     input:
-        PLAN.last_markers(),
+        PLAN.last_markers() if PLAN else [],

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from sweepmake.attempts import newest_logs
+from sweepmake.attempts import find_logs
 from sweepmake.errors import SweepmakeError
 from sweepmake.logs.options import LogOptions, read_metrics
 from sweepmake.logs.parse import StageLogs, parse_logs
@@ -13,8 +13,10 @@ from sweepmake.logs.parse import StageLogs, parse_logs
 
 def main(job: argparse.Namespace) -> None:
     """Parse the newest run of every stage that has one."""
+    given = json.loads(job.logs)
     found = (
-        (stage, newest_logs(job.folder, job.records, stage, job.suffix)) for stage in job.stages
+        (stage, find_logs(job.folder, job.records, stage, job.suffix, given))
+        for stage in job.stages
     )
     stages = [StageLogs(stage, logs) for stage, logs in found if logs]
     options = LogOptions.from_config(json.loads(job.options))
@@ -24,12 +26,13 @@ def main(job: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="the experiment's folder")
-    parser.add_argument("--records", type=Path, required=True, help="the folder of its records")
+    parser.add_argument("--folder", required=True, help="the experiment's folder")
+    parser.add_argument("--records", default="", help="that of its records")
     parser.add_argument("--suffix", default="", help="what the names of its logs end with")
     parser.add_argument("--output", type=Path, required=True, help="where the results go")
     parser.add_argument("--options", default="{}", help="the `logs` part of config.yaml, as JSON")
     parser.add_argument("--metrics", default="", help="metrics to read out as well, as JSON")
+    parser.add_argument("--logs", default="{}", help="stage to logs, where they are known, as JSON")
     parser.add_argument("stages", nargs="+", help="the stages, in their order")
     try:
         main(parser.parse_args())

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,7 @@ class Project:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    target: str = "stages"  # "all" reads and plots each experiment as well, which takes seconds
 
     def write(self, text: str, name: str = "params.yaml") -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,8 @@ class Project:
 
     def command(self, *arguments: str, cores: int = 4) -> list[str]:
         program = str(Path(sys.executable).with_name("snakemake"))
-        return [program, "-s", str(REPOSITORY / "Snakefile"), "--cores", str(cores), *arguments]
+        snakefile = str(REPOSITORY / "Snakefile")
+        return [program, self.target, "-s", snakefile, "--cores", str(cores), *arguments]
 
     def start(self, *arguments: str, cores: int = 4) -> subprocess.Popen[str]:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -66,6 +69,7 @@ class Project:
             "PATH": path,
             "SWEEPMAKE_LOCK_FOLDER": str(self.folder.parent / "locks"),
             "XDG_CACHE_HOME": str(self.folder.parent / "cache"),
+            "MPLCONFIGDIR": str(Path(tempfile.gettempdir()) / f"sweepmake-fonts-{os.getuid()}"),
             **self.environment,
         }
         return subprocess.Popen(

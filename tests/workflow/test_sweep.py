@@ -66,19 +66,20 @@ def test_every_experiment_goes_through_its_stages(project: Project) -> None:
     assert "Nothing to be done" in again.said
 
 
-def test_mlrunners_examiner_reads_the_folders(project: Project) -> None:
-    """The real Examiner finds parameters, logs and metrics in what a sweep leaves."""
-    mlrunner = pytest.importorskip("mlrunner.examine", reason="mlrunner is not installed")
+@pytest.mark.parametrize("module", ["mlrunner.examine", "sweepmake"])
+def test_both_examiners_read_the_folders(project: Project, module: str) -> None:
+    """mlrunner's and Sweepmake's find parameters, logs and metrics in what a sweep leaves."""
+    home = pytest.importorskip(module, reason="mlrunner is not installed")
     project.write(
         "template: {test: 'echo acc {lr}'}\nresource: [0]\n---\nlr: [1e-4, 0.5]\nname: [é b]\n"
     )
     assert project.run().code == 0
 
     def add_acc(path: Path, experiment: object, caches: object) -> None:
-        log = mlrunner.latest_log("test", path)
+        log = home.latest_log("test", path)
         experiment.metric["acc"] = float(Path(log).read_text().split()[1])  # type: ignore[attr-defined]
 
-    examiner = mlrunner.Examiner()
+    examiner = home.Examiner()
     examiner.add(add_acc)
     examiner.exam(output=str(project.path("output")), regex=".*")
     table = examiner.table(concise=False)

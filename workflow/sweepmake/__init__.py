@@ -1,1 +1,37 @@
-"""Sweepmake: parameter sweeps of training runs as a Snakemake workflow."""
+"""Sweepmake: parameter sweeps of training runs as a Snakemake workflow.
+
+For notebooks and scripts: `Examiner`, `latest_log` and `load`. They are imported when first used:
+the program around each run imports this package too, and has to start at once.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sweepmake.examiner import Examiner, Experiment, latest_log
+    from sweepmake.loading import Loaded, load
+
+__all__ = ["Examiner", "Experiment", "Loaded", "latest_log", "load"]
+
+_HOMES = {
+    "Examiner": "sweepmake.examiner",
+    "Experiment": "sweepmake.examiner",
+    "latest_log": "sweepmake.examiner",
+    "Loaded": "sweepmake.loading",
+    "load": "sweepmake.loading",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Return what the package offers to notebooks, imported now."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sweepmake' has no attribute '{name}'")
+    import importlib
+
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

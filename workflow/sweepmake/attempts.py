@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+import glob
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["newest_logs"]
+from sweepmake.records import read_record
+
+__all__ = ["find_logs", "newest_logs"]
+
+
+def find_logs(
+    folder: str,
+    records: str,
+    stage: str,
+    suffix: str = "",
+    known: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[Path, ...]:
+    """Return the logs of one run of a stage: its attempts, oldest first; () for none.
+
+    Args:
+        folder: the experiment's folder, where the logs lie.
+        records: the folder of its records, "" where Sweepmake did not run it.
+        stage: the stage's name.
+        suffix: "." and the experiment's name where experiments share a folder.
+        known: stage → logs, where they need not be looked for (they were made elsewhere).
+    """
+    if known and stage in known:
+        return tuple(map(Path, known[stage]))
+    if not records:
+        return ()
+    return newest_logs(Path(folder), Path(records), stage, suffix)
 
 
 def newest_logs(folder: Path, records: Path, stage: str, suffix: str = "") -> tuple[Path, ...]:
@@ -22,17 +49,21 @@ def newest_logs(folder: Path, records: Path, stage: str, suffix: str = "") -> tu
         suffix: "." and the experiment's name where experiments share a folder.
     """
     attempts = _attempts(records / "runs.jsonl", stage)
+    last = read_record(str(records / f"{stage}.json"))
+    if last is not None and last.get("state") == "running":  # it is not in the list yet
+        attempts.append(last)
     found: list[Path] = []
     for attempt in reversed(attempts):
         if attempt.get("fingerprint") != attempts[-1].get("fingerprint"):
             break
         if found and attempt.get("state") == "finished":
             break
-        log = Path(str(attempt.get("log", "")))
+        # by its name: the folder may have been moved since, or be seen from elsewhere
+        log = folder / Path(str(attempt.get("log") or "-")).name
         if log.is_file():
             found.append(log)
     if not found:
-        logs = sorted(folder.glob(f"log.{stage}.????????.??????{suffix}"))
+        logs = sorted(folder.glob(f"log.{glob.escape(stage)}.????????.??????{glob.escape(suffix)}"))
         return tuple(logs[-1:])
     return tuple(reversed(found))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sweepmake.measures import MetricPattern, Objective
     from sweepmake.yaml_reader import Node
 
-__all__ = ["Config", "read_config"]
+__all__ = ["Config", "check_folders", "read_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Config:
         objective: the objective instead of that of params.yaml, or None.
         over: the parameters to average over, instead of those of params.yaml, or None.
         headings: parameter -> heading of its column, besides Training Log Wizard's.
-        logs: options for the reading of logs, checked by their reader.
+        logs: how logs are read, checked by their reader; with `folder`, and `names` where it is
+            given, for logs that were made elsewhere.
     """
 
     params: str = "params.yaml"
@@ -63,6 +64,23 @@ class Config:
     over: tuple[str, ...] | None = None
     headings: Mapping[str, str] = field(default_factory=dict)
     logs: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def log_folder(self) -> str | None:
+        """The folder of logs that were made elsewhere; None for a sweep of our own."""
+        folder = self.logs.get("folder")
+        return folder if isinstance(folder, str) else None
+
+    @property
+    def log_names(self) -> str | None:
+        """The regular expression that reads parameters out of those logs' paths, or None."""
+        names = self.logs.get("names")
+        return names if isinstance(names, str) else None
+
+    @property
+    def log_options(self) -> Mapping[str, object]:
+        """`logs` without what says which logs: how they are read."""
+        return {key: value for key, value in self.logs.items() if key not in ("folder", "names")}
 
 
 def read_config(
@@ -101,8 +119,20 @@ def read_config(
         objective=read_objective(*reader.node("objective")),
         over=read_over(*reader.node("over")),
         headings=read_headings(*reader.node("headings")),
-        logs=reader.mapping("logs"),
+        logs=reader.logs("logs"),
     )
+
+
+def check_folders(config: Config) -> None:
+    """Raise InputError where a file lies in the place of a folder that would be written to."""
+    for key in ("output", "results"):
+        folder = Path(getattr(config, key))
+        there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+        if there is not None and not there.is_dir():
+            raise InputError(
+                f"config: '{key}' is '{folder}', but '{there}' is a file, not a folder",
+                hint=f"remove it, or choose another folder: --config {key}=FOLDER",
+            )
 
 
 class _Reader:
@@ -177,13 +207,44 @@ class _Reader:
         file, line = _find(key, self._files) if value is not None else (None, None)
         return Place(file, "config: "), config_node(value, line)
 
-    def mapping(self, key: str) -> Mapping[str, object]:
+    def logs(self, key: str) -> Mapping[str, object]:
+        """A mapping of options, or the folder of logs alone; with the folder's path tidied."""
         value = self._config.get(key)
         if value is None:
             return {}
-        if not isinstance(value, dict):
-            raise self._fail(key, "a mapping")
-        return value
+        given = value if isinstance(value, dict) else {"folder": value}
+        logs = {name: entry for name, entry in given.items() if name not in ("folder", "names")}
+        folder, names = given.get("folder"), given.get("names")
+        if folder is not None:
+            if isinstance(folder, bool | dict | list) or not str(folder).strip():
+                raise self._fail(key, "a folder of logs, or a mapping such as {folder: runs}")
+            logs["folder"] = _folder(str(folder))
+        if names is not None:
+            logs["names"] = self._expression(key, names)
+            if folder is None:
+                raise self._fail(key, "'folder' beside 'names': {folder: runs, names: …}")
+        return logs
+
+    def _expression(self, key: str, names: object) -> str:
+        file, line = _find(key, self._files)
+        hint = r"names: 'lr(?P<lr>[^/]+)/(?P<stage>\w+)\.log'"
+        if not isinstance(names, str) or not names:
+            raise InputError(
+                f"config: {key}: 'names' is {names!r}, expected a regular expression",
+                file=file,
+                line=line,
+                hint=hint,
+            )
+        try:
+            re.compile(names)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InputError(
+                f"config: {key}: 'names' is {names!r}, which is no regular expression: {error}",
+                file=file,
+                line=line,
+                hint=hint,
+            ) from error
+        return names
 
 
 def _folder(path: str) -> str:

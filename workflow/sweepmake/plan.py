@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
@@ -12,7 +11,6 @@ import yaml
 
 from sweepmake.commands import fill
 from sweepmake.errors import InputError
-from sweepmake.measures import metrics_to_json
 from sweepmake.measures_reader import merge_measures
 from sweepmake.sweep import parse_slots, read_sweep
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from sweepmake.config import Config
     from sweepmake.sweep import Experiment, Stage, Sweep
 
-__all__ = ["RECORDS", "Plan", "default_params", "make_plan", "rule_names"]
+__all__ = ["RECORDS", "Plan", "default_params", "literal", "make_plan", "rule_names"]
 
 RECORDS = ".sweepmake"
 """The folder, inside an experiment's, of the records and markers of its runs."""
@@ -62,7 +60,7 @@ class Plan:
         measures: metrics, objective and headings, of params.yaml and the configuration.
     """
 
-    __slots__ = ("_after", "_metrics", "_numbers", "_parameters", "_stages", "config",
+    __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config",
                  "experiments", "measures", "slots", "sweep")  # fmt: skip
 
     def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
@@ -77,8 +75,6 @@ class Plan:
             stages=[stage.name for stage in sweep.stages],
             parameters=_parameters(sweep) if config.over else None,
         )
-        metrics = self.measures.metrics
-        self._metrics = [f"--metrics={metrics_to_json(metrics)}"] if metrics else []
         self._numbers = {name: number for number, name in enumerate(self.experiments)}
         self._stages: dict[str, Stage] = {stage.name: stage for stage in sweep.stages}
         order = tuple(self._stages)
@@ -102,7 +98,7 @@ class Plan:
 
     def pattern(self, stage: str, ending: str) -> str:
         """The path of a stage's own files as a Snakemake pattern with the wildcard experiment."""
-        output = _literal(self.config.output)
+        output = literal(self.config.output)
         inner = (
             f"{RECORDS}/{{experiment}}" if self.config.no_subdir else f"{{experiment}}/{RECORDS}"
         )
@@ -116,35 +112,15 @@ class Plan:
         """The marker that a run waits for: that of the stage before it, among those selected."""
         chain = self._find(experiment).stages
         position = chain.index(stage) if stage in chain else 0
-        return [_literal(self.marker(experiment, chain[position - 1]))] if position else []
+        return [literal(self.marker(experiment, chain[position - 1]))] if position else []
 
     def last_marker(self, experiment: str) -> str:
         """The marker of an experiment's last stage."""
-        return _literal(self.marker(experiment, self._find(experiment).stages[-1]))
+        return literal(self.marker(experiment, self._find(experiment).stages[-1]))
 
     def last_markers(self) -> list[str]:
         """The markers of the last stage of every experiment."""
         return [self.last_marker(experiment) for experiment in self.experiments]
-
-    def result_pattern(self, file: str) -> str:
-        """The path of one experiment's derived file, with the wildcard experiment."""
-        return f"{_literal(self.config.results)}/{{experiment}}/{file}"
-
-    def results(self, file: str) -> list[str]:
-        """That derived file of every experiment."""
-        return [_literal(f"{self.config.results}/{name}/{file}") for name in self.experiments]
-
-    def log_arguments(self, experiment: str) -> list[str]:
-        """The arguments of scripts/read_logs.py: all stages, also those not selected now."""
-        return [
-            f"--folder={self.folder(experiment)}",
-            f"--records={self.records(experiment)}",
-            f"--suffix={self.suffix(experiment)}",
-            f"--output={self.config.results}/{experiment}",
-            f"--options={json.dumps(self.config.logs, sort_keys=True)}",
-            *self._metrics,
-            *self._stages,
-        ]
 
     def priority(self, experiment: str, stage: str) -> int:
         """What has begun goes on first, then the order of the file decides."""
@@ -224,8 +200,8 @@ def _parameters(sweep: Sweep) -> list[str]:
     return sorted({name for experiment in sweep.experiments for name in experiment.parameters})
 
 
-def _literal(path: str) -> str:
-    """Escape the braces of a path that Snakemake would take for wildcards."""
+def literal(path: str) -> str:
+    """Return a path with the braces escaped that Snakemake would take for wildcards."""
     return path.replace("{", "{{").replace("}", "}}") if "{" in path or "}" in path else path
 
 

@@ -10,7 +10,9 @@ import hashlib
 import importlib
 import logging
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -24,13 +26,14 @@ from sweepmake.errors import SweepmakeError
 from sweepmake.slots import can_take
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, MutableMapping
+    from collections.abc import Collection, Mapping, MutableMapping, Sequence
 
     from sweepmake.gpus import Slots
     from sweepmake.plan import Plan
 
 __all__ = ["Claim", "check_slots", "environment", "forced_runs", "hide_job_events",
-           "import_ahead", "lift_rate_limit", "outcome", "save_params", "welcome"]  # fmt: skip
+           "import_ahead", "lift_rate_limit", "make_results", "outcome", "publish_command",
+           "save_params", "welcome"]  # fmt: skip
 
 # Snakemake overwrites these with a rule's threads; what the user has exported shall stand
 _THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
@@ -293,6 +296,27 @@ def publish(told: Mapping[str, str], target: MutableMapping[str, str]) -> None:
         if key != "SWEEPMAKE_LOCK_FOLDER":
             del target[key]
     target.update(told)
+
+
+def publish_command(arguments: Sequence[str], target: MutableMapping[str, str]) -> None:
+    """Put this invocation's command line where the workbook's maker finds it."""
+    target["SWEEPMAKE_COMMAND"] = shlex.join(["snakemake", *arguments[1:]])
+
+
+def make_results(command: Sequence[str]) -> None:
+    """Run the program that makes all results; Ctrl-C ends it, and leaves what was there before.
+
+    Args:
+        command: the program and its arguments.
+    """
+    # in a session of its own, so that it is not this process's Ctrl-C that it dies of, with a
+    # traceback of each of its processes
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGKILL)
+            say("Interrupted: some results are older than the runs. Make them: snakemake results")
 
 
 def _count(number: int, noun: str) -> str:

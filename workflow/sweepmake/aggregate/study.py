@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweepmake.attempts import newest_logs
-from sweepmake.measures import Measures
+from sweepmake.attempts import find_logs
+from sweepmake.measures import Measures, metrics_to_json
+from sweepmake.measures_reader import merge_measures
 from sweepmake.naming import Value
+from sweepmake.plan import RECORDS, literal, make_plan
 
 if TYPE_CHECKING:
+    from sweepmake.config import Config
     from sweepmake.plan import Plan
 
-__all__ = ["Case", "Study", "study_of_plan"]
+__all__ = ["Case", "Study", "make_study", "study_of_logs", "study_of_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,7 @@ class Case:
 
     def find_logs(self, stage: str) -> tuple[Path, ...]:
         """Return the logs of the newest run of a stage: its attempts, oldest first."""
-        if stage in self.logs:
-            return tuple(map(Path, self.logs[stage]))
-        if not self.records:
-            return ()
-        return newest_logs(Path(self.folder), Path(self.records), stage, self.suffix)
+        return find_logs(self.folder, self.records, stage, self.suffix, self.logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,73 @@ class Study:
     measures: Measures = field(default_factory=Measures)
     log_options: Mapping[str, object] = field(default_factory=dict)
 
+    def pattern(self, file: str) -> str:
+        """Return the path of one experiment's derived file, with the wildcard experiment."""
+        return f"{literal(self.results)}/{{experiment}}/{file}"
+
+    def files(self, file: str) -> list[str]:
+        """Return the path of that derived file of every experiment, for Snakemake."""
+        return [literal(f"{self.results}/{case.name}/{file}") for case in self.cases]
+
+    def marker(self, file: str) -> str:
+        """Return the path of a small file that stands for results of the whole study."""
+        return literal(f"{self.results}/{RECORDS}/{file}")
+
+    def log_arguments(self, case: Case) -> list[str]:
+        """Return the arguments of scripts/read_logs.py: all stages, also those not selected now."""
+        arguments = {
+            "folder": case.folder,
+            "records": case.records,
+            "suffix": case.suffix,
+            "output": f"{self.results}/{case.name}",
+            "options": json.dumps(self.log_options, sort_keys=True),
+            "metrics": metrics_to_json(self.measures.metrics) if self.measures.metrics else "",
+            "logs": json.dumps(case.logs, sort_keys=True) if case.logs else "",
+        }
+        given = [f"--{name}={value}" for name, value in arguments.items() if value]
+        return [*given, *self.stages]
+
     def result(self, case: Case, file: str) -> Path:
         """Return the path of one experiment's derived file ("metrics.json", "ranks.pdf", …)."""
         return Path(self.results) / case.name / file
+
+
+def make_study(config: Config) -> Study:
+    """Return what the configuration asks for: its sweep, or its folder of logs made elsewhere.
+
+    Raises:
+        InputError: params.yaml, the folder of logs or the configuration cannot be used.
+    """
+    if config.log_folder is not None:
+        return study_of_logs(config)
+    return study_of_plan(make_plan(config))
+
+
+def study_of_logs(config: Config) -> Study:
+    """Return the study of a folder of logs that Sweepmake did not make; the folder stays as it is.
+
+    Raises:
+        InputError: there is no such folder, it holds no logs, the results would go into it, or the
+            configuration names a stage or a parameter that there is not.
+    """
+    from sweepmake.foreign import find_cases, keep_out  # it builds on this module
+
+    folder = config.log_folder or "."
+    cases, stages = find_cases(folder, config.log_names)
+    keep_out(folder, config.results, cases)
+    parameters = sorted({name for case in cases for name in case.parameters})
+    measures = merge_measures(
+        Measures(), config, stages=stages, parameters=parameters if config.over else None
+    )
+    return Study(
+        source=folder,
+        params=None,
+        cases=cases,
+        stages=stages,
+        results=config.results,
+        measures=measures,
+        log_options=config.log_options,
+    )
 
 
 def study_of_plan(plan: Plan) -> Study:
@@ -99,5 +163,5 @@ def study_of_plan(plan: Plan) -> Study:
         stages=stages,
         results=plan.config.results,
         measures=plan.measures,
-        log_options=plan.config.logs,
+        log_options=plan.config.log_options,
     )

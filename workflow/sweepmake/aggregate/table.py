@@ -116,7 +116,7 @@ def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
         read = [
             mapping(outcome.summary.get("measured")).get(metric.name)
             for outcome in outcomes
-            if metric.stage in mapping(outcome.summary.get("stages"))
+            if metric.stage in ("", *mapping(outcome.summary.get("stages"))) and outcome.summary
         ]
         missing = [mapping(one) for one in read if mapping(one).get("value") is None]
         without = len(missing)
@@ -125,6 +125,7 @@ def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
             many = "none" if without == len(read) else f"only {len(read) - without}"
             warnings.append(
                 f"metric '{metric.name}': its pattern matched in {many} of the {len(read)} "
-                f"logs of '{metric.stage}' that were read" + (f" ({min(notes)})" if notes else "")
+                + (f"logs of '{metric.stage}' that were read" if metric.stage else "experiments")
+                + (f" ({min(notes)})" if notes else "")
             )
     return warnings

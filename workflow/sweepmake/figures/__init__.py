@@ -2,3 +2,8 @@
 
 Only the modules in here import matplotlib.
 """
+
+__all__ = ["FORMAT_VERSION"]
+
+FORMAT_VERSION = 1
+"""Raised when a figure changes, so that the workflow draws the existing ones again."""

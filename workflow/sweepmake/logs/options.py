@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError, suggestion
@@ -12,8 +12,9 @@ from .readers import READERS
 
 if TYPE_CHECKING:
     from ..measures import MetricPattern
+    from .summary import Json
 
-__all__ = ["LogOptions", "read_metrics"]
+__all__ = ["LogOptions", "read_metrics", "read_with"]
 
 
 class LogOptions(NamedTuple):
@@ -26,6 +27,8 @@ class LogOptions(NamedTuple):
         clean: write a cleaned log that a person can read: clean.<stage>.<attempt>.log.
         per_rank: write one per rank too: ranks.<stage>.<attempt>/rank<r>.log.
         excel: write history.xlsx too.
+        folder: of logs that were made elsewhere; not used in reading them.
+        names: what reads parameters out of their paths; see sweepmake.foreign.
     """
 
     launcher: str | None = None
@@ -34,6 +37,8 @@ class LogOptions(NamedTuple):
     clean: bool = False
     per_rank: bool = False
     excel: bool = False
+    folder: str | None = None
+    names: str | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, object] | None) -> LogOptions:
@@ -58,6 +63,8 @@ class LogOptions(NamedTuple):
             clean=_switch(config, "clean"),
             per_rank=_switch(config, "per_rank"),
             excel=_switch(config, "excel"),
+            folder=_word(config, "folder"),
+            names=_word(config, "names"),
         )
         options.check()
         return options
@@ -88,7 +95,7 @@ class LogOptions(NamedTuple):
 
 def _word(config: Mapping[str, object], key: str) -> str | None:
     value = config.get(key)
-    if value is None or value == "auto":
+    if value is None or (value == "auto" and key in ("launcher", "reader")):
         return None
     if not isinstance(value, str):
         raise InputError(f"logs: {key} must be a name, not {value!r}")
@@ -97,6 +104,8 @@ def _word(config: Mapping[str, object], key: str) -> str | None:
 
 def _switch(config: Mapping[str, object], key: str) -> bool:
     value = config.get(key, False)
+    if value in ("true", "false"):
+        return value == "true"  # Snakemake takes what stands in braces after --config for texts
     if not isinstance(value, bool):
         raise InputError(f"logs: {key} must be true or false, not {value!r}")
     return value
@@ -110,6 +119,16 @@ def _patterns(value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
         return tuple(value)
     raise InputError(f"logs: pattern must be a regular expression or a list of them, not {value!r}")
+
+
+def read_with(options: LogOptions, metrics: Sequence[MetricPattern]) -> dict[str, Json]:
+    """Return how logs are read, for metrics.json: when it changes, they must be read again."""
+    return {
+        "launcher": options.launcher,
+        "reader": options.reader,
+        "pattern": list(options.pattern),
+        "metrics": [[one.name, one.stage, one.pattern, one.take] for one in metrics],
+    }
 
 
 def read_metrics(argument: str) -> tuple[MetricPattern, ...]:

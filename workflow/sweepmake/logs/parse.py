@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import FORMAT_VERSION
 from .history import RowStream, Spool, write_history
 from .joining import join_streams
-from .options import LogOptions
+from .options import LogOptions, read_with
 from .readers import make_readers
 from .reading import StreamReader
 from .results import result_rows
@@ -223,7 +223,7 @@ def parse_logs(
         columns = write_history(history, rows)
         summary = output / "metrics.json"
         measured = _measured(found, metrics)
-        _write_json(summary, _summary(found, measured))
+        _write_json(summary, _summary(found, measured, read_with(options, metrics)))
     finally:
         spool.close()
     if options.excel:
@@ -266,11 +266,14 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _summary(found: Sequence[_Stage], measured: dict[str, Json]) -> dict[str, Json]:
+def _summary(
+    found: Sequence[_Stage], measured: dict[str, Json], how: dict[str, Json]
+) -> dict[str, Json]:
     """Return metrics.json's content."""
     summaries = [stage.summary() for stage in found]
     content: dict[str, Json] = flat_keys(summaries)
     content["format_version"] = FORMAT_VERSION
+    content["read_with"] = how
     if measured:
         content["measured"] = measured
     content["stages"] = {one.stage: describe_stage(one) for one in summaries}

@@ -1,0 +1,85 @@
+"""What is made from all that was read: plots of every rank, the workbook, the comparison, a report.
+
+Inputs: `<results>/<experiment>/history.csv.gz` and `metrics.json`; the records of all runs.
+Outputs: `<results>/<experiment>/ranks.pdf`, `<results>/experiments.xlsx` and `.csv` and `.html`,
+`<results>/comparison.pdf`. Snakemake deletes declared outputs before it makes them again. The tables
+and the comparison are never missing or half-written, so markers stand for them.
+"""
+
+
+rule plot_ranks:
+    """Plot what every rank of one experiment logged."""
+    localrule: True
+    input:
+        history=STUDY.pattern("history.csv.gz"),
+        metrics=STUDY.pattern("metrics.json"),
+    output:
+        plots=STUDY.pattern("ranks.pdf"),
+    log:
+        STUDY.pattern("plot_ranks.log"),
+    params:
+        parameters=lambda wildcards: json.dumps(CASES[wildcards.experiment].parameters),
+        version=figures.FORMAT_VERSION,
+    conda:
+        "../environment.yml"
+    shell:
+        program("plot_ranks") + " --history {input.history:q} --metrics {input.metrics:q}"
+        " --output {output.plots:q} --title {wildcards.experiment:q}"
+        " --parameters {params.parameters:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
+rule build_workbook:
+    """Write the table of all experiments: a workbook, a CSV file, a page."""
+    localrule: True
+    input:
+        params=STUDY.params or [],
+        metrics=STUDY.files("metrics.json"),
+        plots=STUDY.files("ranks.pdf"),
+    output:
+        done=STUDY.marker("experiments.done"),
+    log:
+        STUDY.marker("build_workbook.log"),
+    params:
+        config=lambda wildcards: CONFIG_JSON,
+    conda:
+        "../environment.yml"
+    shell:
+        program("build_workbook") + " --config {params.config:q} 2>&1 | tee {log:q}"
+        " && touch {output.done:q}"
+
+
+rule plot_comparison:
+    """Plot all experiments side by side."""
+    localrule: True
+    input:
+        metrics=STUDY.files("metrics.json"),
+        histories=STUDY.files("history.csv.gz"),
+    output:
+        done=STUDY.marker("comparison.done"),
+    log:
+        STUDY.marker("plot_comparison.log"),
+    params:
+        config=lambda wildcards: CONFIG_JSON,
+        version=figures.FORMAT_VERSION,
+    conda:
+        "../environment.yml"
+    shell:
+        program("plot_comparison") + " --config {params.config:q} > {log:q} 2>&1"
+        " && touch {output.done:q} || {{ cat {log:q} >&2; exit 1; }}"
+
+
+rule results:
+    """Make all results from what is there now, while the sweep runs or after it has failed."""
+    localrule: True
+    input:
+        for_report,
+    log:
+        STUDY.marker("build_results.log"),
+    params:
+        config=lambda wildcards: CONFIG_JSON,
+    conda:
+        "../environment.yml"
+    threads: workflow.resource_settings.cores or 1
+    shell:
+        program("build_results")
+        + " --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"

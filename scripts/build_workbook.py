@@ -1,0 +1,26 @@
+"""Write the table of all experiments: results/experiments.xlsx, .csv and .html."""
+
+import argparse
+import json
+import sys
+
+from sweepmake.aggregate.outcomes import read_outcomes
+from sweepmake.aggregate.publish import publish_tables
+from sweepmake.aggregate.study import make_study
+from sweepmake.config import read_config
+from sweepmake.errors import SweepmakeError
+
+
+def main(job: argparse.Namespace) -> None:
+    """Write the tables from every experiment's parameters, records and summary."""
+    study = make_study(read_config(json.loads(job.config)))
+    publish_tables(study, read_outcomes(study))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True, help="the whole configuration, as JSON")
+    try:
+        main(parser.parse_args())
+    except SweepmakeError as error:
+        sys.exit(f"error: {error}")

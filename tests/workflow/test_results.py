@@ -1,0 +1,191 @@
+"""The results: made when the sweep has finished, when it has failed, and while it runs."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+from projects import REPOSITORY, Project, wait_until
+
+TRAIN = """\
+import os, sys, time
+lr, seed = float(sys.argv[1]), int(sys.argv[2])
+for epoch in range(1, 4):
+    val_acc = 0.5 + epoch / 10 + seed / 100 - lr
+    print(f"epoch={epoch} loss={1 / epoch + lr:.4f} val_acc={val_acc:.4f}")
+sys.stdout.flush()
+if os.path.exists(f"wait-{lr}-{seed}"):
+    open(f"waiting-{lr}-{seed}", "w").close()
+    while os.path.exists(f"wait-{lr}-{seed}"):
+        time.sleep(0.02)
+if os.path.exists(f"fail-{lr}-{seed}"):
+    raise ValueError("these numbers do not fit")
+"""
+GRID = """\
+template:
+  train: python train.py {lr} {seed}
+  test: echo BLEU4 = 2{seed}.5
+default: {data: iwslt}
+metric: {bleu: {stage: test, pattern: 'BLEU4? = ([\\d.]+)'}}
+objective: {metric: val_acc, mode: max}
+---
+lr: [0.1, 0.2]
+seed: [1, 2]
+"""
+NAMES = ["Lr_0.1-Seed_2", "Lr_0.1-Seed_1", "Lr_0.2-Seed_2", "Lr_0.2-Seed_1"]  # the best first
+
+
+@pytest.fixture
+def sweep(project: Project) -> Project:
+    project.write(GRID)
+    project.write(TRAIN, "train.py")
+    project.target = "all"
+    return project
+
+
+def rows(project: Project, sheet: str = "experiments") -> list[dict[str, Any]]:
+    """The rows of a sheet of the workbook, by their headings."""
+    book = load_workbook(project.path("results/experiments.xlsx"))
+    header, *body = book[sheet].iter_rows(values_only=True)
+    return [dict(zip(header, row, strict=True)) for row in body]
+
+
+def statuses(project: Project) -> dict[str, str]:
+    return {row["experiment"]: row["status"] for row in rows(project)}
+
+
+def test_one_command_makes_everything(sweep: Project) -> None:
+    """A finished sweep has a workbook with the best first, plots of each, and a comparison."""
+    done = sweep.run()
+    assert done.code == 0, done.said
+    found = rows(sweep)
+    assert [row["experiment"] for row in found] == NAMES
+    assert {row["status"] for row in found} == {"finished"}
+    assert [row["val_acc"] for row in found] == [0.72, 0.71, 0.62, 0.61]
+    assert [row["bleu"] for row in found] == [22.5, 21.5, 22.5, 21.5]
+    assert "data" not in found[0]
+    with sweep.path("results/experiments.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["experiment"] for row in csv.DictReader(file)] == NAMES
+    for name in NAMES:
+        assert sweep.path(f"results/{name}/ranks.pdf").read_bytes().startswith(b"%PDF")
+    assert sweep.path("results/comparison.pdf").read_bytes().startswith(b"%PDF")
+    assert "4 experiments: 4 finished" in done.said
+    again = sweep.run()
+    assert "Nothing to be done" in again.said
+
+
+def test_a_failed_experiment_has_its_row_and_spares_the_others(sweep: Project) -> None:
+    """The workbook is there after a run with failures, and the same command mends it."""
+    sweep.write("", "fail-0.1-2")
+    done = sweep.run()
+    assert done.code == 1
+    assert statuses(sweep)["Lr_0.1-Seed_2"] == "failed"
+    assert list(statuses(sweep).values()).count("finished") == 3
+    (failure,) = rows(sweep, "failures")
+    assert failure["experiment"] == "Lr_0.1-Seed_2"
+    assert failure["stage"] == "train"
+    assert failure["exit code"] == 1
+    assert "these numbers do not fit" in str(failure["last log line"])
+    assert sweep.path("results/Lr_0.1-Seed_2/ranks.pdf").exists()
+    sweep.path("fail-0.1-2").unlink()
+    again = sweep.run()
+    assert again.code == 0, again.said
+    assert again.started == ["train output/Lr_0.1-Seed_2", "test output/Lr_0.1-Seed_2"]
+    assert set(statuses(sweep).values()) == {"finished"}
+
+
+def test_results_can_be_had_while_the_sweep_runs(sweep: Project) -> None:
+    """`snakemake results` beside a running sweep shows what runs and disturbs nothing."""
+    sweep.write("", "wait-0.1-1")
+    process = sweep.start(cores=1)
+    wait_until(sweep.path("waiting-0.1-1").exists, "the training")
+    beside = Project(sweep.folder, sweep.environment, target="results")
+    done = beside.run(cores=1)
+    assert done.code == 0, done.said
+    assert not done.started
+    found = statuses(sweep)
+    assert found["Lr_0.1-Seed_1"] == "running"
+    assert list(found.values()).count("not started") == 3
+    (running,) = (row for row in rows(sweep) if row["status"] == "running")
+    assert running["val_acc"] == 0.71
+    sweep.path("wait-0.1-1").unlink()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert set(statuses(sweep).values()) == {"finished"}
+
+
+def test_results_of_nothing(sweep: Project) -> None:
+    """Before the first run there is a row for every experiment, and nothing is run."""
+    sweep.target = "results"
+    done = sweep.run()
+    assert done.code == 0, done.said
+    assert set(statuses(sweep).values()) == {"not started"}
+    assert len(rows(sweep)) == 4
+    assert not sweep.path("output").exists()
+
+
+def test_another_objective_makes_the_workbook_again_and_nothing_else(sweep: Project) -> None:
+    """What is shown may change without a training, and without reading a log."""
+    assert sweep.run().code == 0
+    read = sweep.path(f"results/{NAMES[0]}/metrics.json").stat().st_mtime_ns
+    sweep.write(GRID.replace("val_acc, mode: max", "loss, mode: min"))
+    done = sweep.run()
+    assert done.code == 0, done.said
+    assert not done.started
+    assert sweep.path(f"results/{NAMES[0]}/metrics.json").stat().st_mtime_ns == read
+    assert rows(sweep)[0]["loss"] == min(row["loss"] for row in rows(sweep))
+    assert "best: Lr_0.1-Seed_1 (loss" in done.said
+
+
+def test_an_objective_that_no_experiment_has(sweep: Project) -> None:
+    """The names that there are, no traceback, and a workbook all the same."""
+    sweep.write(GRID.replace("metric: val_acc", "metric: val_dcs"))
+    done = sweep.run()
+    assert "val_dcs" in done.said
+    assert "val_acc" in done.said
+    assert "Traceback" not in done.said
+    assert len(rows(sweep)) == 4
+
+
+def test_the_results_folder_cannot_be_a_file(sweep: Project) -> None:
+    """A file in its place is named, and nothing is trained for nothing."""
+    sweep.write("", "my results")
+    done = sweep.run("--config", "results=my results")
+    assert done.code != 0
+    assert "my results" in done.said
+    assert "Traceback" not in done.said
+
+
+def test_logs_made_elsewhere(project: Project) -> None:
+    """A folder that mlrunner made becomes a workbook and plots, and is not touched."""
+    project.write("")
+    project.path("params.yaml").unlink()
+    project.target = "all"
+    source = project.path("their logs")
+    shutil.copytree(REPOSITORY / "tests/data/mlrunner-output", source)
+    before = snapshot(source)
+    done = project.run("--config", "logs=their logs")
+    assert done.code == 0, done.said
+    found = rows(project)
+    assert len(found) == 6
+    assert sorted(row["test_acc"] for row in found) == [
+        0.9011, 0.9021, 0.9039, 0.9242, 0.9290, 0.9296,
+    ]  # fmt: skip
+    assert {row["seed"] for row in found} == {0, 1, 2}
+    assert len(list(project.path("results").glob("*/ranks.pdf"))) == 6
+    assert snapshot(source) == before
+    assert not project.path("output").exists()
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file of a folder, with its time and its content."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and os.access(path, os.R_OK)
+    }

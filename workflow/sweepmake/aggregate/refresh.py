@@ -1,0 +1,107 @@
+"""All results from what is there now, outside the workflow's own jobs.
+
+The workflow reads and plots an experiment once it has finished. This is for the others: while a
+sweep runs, or after one in which experiments failed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from sweepmake.aggregate.outcomes import read_summary
+from sweepmake.aggregate.study import Case, Study
+from sweepmake.errors import SweepmakeError
+from sweepmake.logs import FORMAT_VERSION
+from sweepmake.logs.options import LogOptions, read_with
+from sweepmake.logs.parse import StageLogs, parse_logs
+
+__all__ = ["refresh"]
+
+
+def refresh(study: Study, *, cores: int) -> list[str]:
+    """Read the logs and draw the plots of every experiment whose files are not up to date.
+
+    Args:
+        study: the experiments.
+        cores: how many processes work at a time.
+
+    Returns:
+        What went wrong, one message per experiment that could not be read or drawn; the others are
+        done all the same.
+    """
+    waiting = [case for case in study.cases if not _is_fresh(study, case)]
+    if not waiting:
+        return []
+    import sweepmake.figures.ranks  # noqa: F401 - here, once, before the processes fork
+
+    workers = max(1, min(cores, len(waiting)))
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        problems = pool.map(_refresh_case, [study] * len(waiting), waiting, chunksize=1)
+        return [problem for problem in problems if problem]
+
+
+def _find_logs(study: Study, case: Case) -> list[StageLogs]:
+    """Return the logs of every stage that has some, also of stages not planned now."""
+    found = ((stage, case.find_logs(stage)) for stage in study.stages)
+    return [StageLogs(stage, logs) for stage, logs in found if logs]
+
+
+def _is_fresh(study: Study, case: Case) -> bool:
+    """Return whether there is nothing to do for an experiment."""
+    stages = _find_logs(study, case)
+    if not stages:
+        return True
+    return _is_read(study, case, stages) and _is_newer(
+        study.result(case, "ranks.pdf"), [study.result(case, "history.csv.gz")]
+    )
+
+
+def _is_read(study: Study, case: Case, stages: Sequence[StageLogs]) -> bool:
+    metrics = study.result(case, "metrics.json")
+    logs = [log for stage in stages for log in stage.files]
+    if not _is_newer(metrics, logs) or not study.result(case, "history.csv.gz").exists():
+        return False
+    summary = read_summary(metrics)
+    options = LogOptions.from_config(study.log_options)
+    return (
+        summary.get("format_version") == FORMAT_VERSION
+        and set(summary.get("stages", {})) == {stage.stage for stage in stages}
+        and summary.get("read_with") == read_with(options, study.measures.metrics)
+    )
+
+
+def _is_newer(made: Path, sources: Sequence[Path]) -> bool:
+    """Return whether a file is there and not older than what it was made of."""
+    try:
+        at = made.stat().st_mtime
+        return all(source.stat().st_mtime <= at for source in sources)
+    except FileNotFoundError:
+        return False
+
+
+def _refresh_case(study: Study, case: Case) -> str:
+    """Read one experiment's logs and draw its plots; return what went wrong, or ""."""
+    from sweepmake.figures.ranks import plot_ranks
+
+    try:
+        stages = _find_logs(study, case)
+        if not _is_read(study, case, stages):
+            options = LogOptions.from_config(study.log_options)
+            folder = study.result(case, "metrics.json").parent
+            parse_logs(stages, folder, options=options, metrics=study.measures.metrics)
+        plot_ranks(
+            study.result(case, "history.csv.gz"),
+            study.result(case, "metrics.json"),
+            study.result(case, "ranks.pdf"),
+            title=case.name,
+            parameters=case.parameters,
+        )
+    except (SweepmakeError, OSError) as error:
+        return f"{case.name}: {error}"
+    except Exception as error:
+        return f"{case.name}: {type(error).__name__}: {error}"
+    return ""
