@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 
 from sweepmake.aggregate.about import about_rows, params_lines
-from sweepmake.aggregate.book_file import save_book
 from sweepmake.aggregate.columns import Grid
 from sweepmake.aggregate.csv_file import csv_text
 from sweepmake.aggregate.failure_rows import build_failures
@@ -76,8 +76,9 @@ def _write_book(study: Study, table: Table, path: Path, *, now: datetime, comman
     """Write the workbook with all its sheets."""
     from openpyxl import Workbook
 
-    book = Workbook()
-    book.remove(book.active)
+    book = Workbook(write_only=True)
+    book.properties.creator = "Sweepmake"
+    book.properties.created = now.replace(tzinfo=None)
     grids = {
         "experiments": Grid(table.columns, table.rows),
         "settings": build_settings(study, table),
@@ -89,7 +90,7 @@ def _write_book(study: Study, table: Table, path: Path, *, now: datetime, comman
     facts = about_rows(study, table, now=now, command=command, notes=tuple(notes))
     less = next((c.rule == "min" for c in table.columns if c.key == table.objective), False)
     scaled = {"experiments": table.objective, "settings": f"{table.objective}.mean"}
-    contents = [
+    for title, grid in fitting.items():
         add_grid(
             book,
             title,
@@ -98,10 +99,10 @@ def _write_book(study: Study, table: Table, path: Path, *, now: datetime, comman
             objective=scaled.get(title),
             less_is_better=less,
         )
-        for title, grid in fitting.items()
-    ]
-    contents.append(add_about(book, facts, params_lines(study)))
-    save_book(book, contents, path, now=now)
+    add_about(book, facts, params_lines(study))
+    packed = io.BytesIO()
+    book.save(packed)  # not to the disk: if that is full, openpyxl leaves its archive open
+    path.write_bytes(packed.getbuffer())
 
 
 def _fit(grid: Grid) -> Grid:
