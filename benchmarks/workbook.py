@@ -1,6 +1,6 @@
 """How long the workbook takes, and how much memory: `python benchmarks/workbook.py`.
 
-The results are made: experiments of a grid of 8 parameters, 3 stages, 20 metrics in all and 4
+The results are made up: experiments of a grid of 8 parameters, 3 stages, 11 metrics in all and 4
 ranks, each with its records and metrics.json on disk, so that reading them is measured too. Each
 size runs in a process of its own, for its peak memory.
 """

@@ -89,7 +89,7 @@ def test_the_workbook_has_its_sheets_and_every_experiment(tmp_path: Path) -> Non
 
 
 def test_cells_have_the_tables_values_and_types(tmp_path: Path) -> None:
-    """Also in read-only mode, which believes what the file says of its size."""
+    """Also in read-only mode, which gives each row as it stands in the file."""
     table = write(sweep(), tmp_path)
     for read_only in (False, True):
         found = openpyxl.load_workbook(tmp_path / "results" / WORKBOOK, read_only=read_only)
@@ -102,7 +102,7 @@ def test_cells_have_the_tables_values_and_types(tmp_path: Path) -> None:
 
 def test_parameters_keep_their_types(tmp_path: Path) -> None:
     """1, true and "1" are three cells; a spreadsheet has one kind of number, so 1.0 is 1."""
-    values: list[Any] = [1, 1.5, "1", True, False, "true", -3]
+    values: list[Any] = [1, 1.5, "1", True, False, "true", -3, 0.1 + 0.2]
     write([outcome(f"e{n}", {"x": v}) for n, v in enumerate(values)], tmp_path)
     found = [row["x"].value for row in cells(book(tmp_path)["experiments"])]
     assert [(type(v), v) for v in found] == [(type(v), v) for v in values]
@@ -230,6 +230,22 @@ def test_more_links_than_excel_opens_are_texts_and_that_is_said(
     assert "some links are plain text" in str(list(book(tmp_path)["about"].values))
 
 
+def test_more_rows_and_columns_than_a_sheet_has_are_left_out_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "MOST_ROWS", 4)
+    monkeypatch.setattr(workbook, "MOST_COLUMNS", 5)
+    write(sweep(), tmp_path)
+    found = book(tmp_path)
+    sheet = found["experiments"]
+    assert (sheet.max_row, sheet.max_column) == (1 + 4 + 1, 5)
+    assert sheet["A6"].value.startswith("… and 2 rows more")
+    about = str(list(found["about"].values))
+    assert "sheet 'experiments': 2 rows are left out" in about
+    assert "columns are left out" in about
+    assert len(csv_rows(tmp_path)) == 6
+
+
 def test_the_sheets_are_framed(tmp_path: Path) -> None:
     """Panes, filters, widths, formats; the best marked, the status and the objective coloured."""
     write(sweep(), tmp_path)
@@ -251,6 +267,13 @@ def test_the_sheets_are_framed(tmp_path: Path) -> None:
     (scale,) = sheet.conditional_formatting
     column = [cell.value for cell in sheet[1]].index("val_acc") + 1
     assert str(scale.sqref) == f"{get_column_letter(column)}2:{get_column_letter(column)}7"
+
+
+def test_a_column_is_as_wide_as_its_whole_numbers(tmp_path: Path) -> None:
+    write([outcome(f"e{n}", {"steps": 10**n}) for n in range(9)], tmp_path)
+    sheet = book(tmp_path)["experiments"]
+    (letter,) = (cell.column_letter for cell in sheet[1] if cell.value == "steps")
+    assert sheet.column_dimensions[letter].width >= 9 + 1
 
 
 def test_where_less_is_better_the_least_is_marked_and_green(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Cells of a workbook: what text they may hold, and the styles that they share.
+"""Cells of a workbook: what they hold, and the styles that they share.
 
-Nothing that a parameter or a log contains becomes a formula: text is written as an inline string,
+Nothing that a parameter or a log contains becomes a formula: a text's cell is said to be one,
 whatever it begins with.
 """
 
@@ -16,7 +16,8 @@ from urllib.parse import quote
 from sweepmake.aggregate.columns import Cell
 
 if TYPE_CHECKING:
-    from openpyxl.worksheet.worksheet import Worksheet
+    from openpyxl.cell import Cell as BookCell
+    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 __all__ = [
     "LINK_COLOUR",
@@ -25,9 +26,10 @@ __all__ = [
     "book_value",
     "clean_text",
     "is_formula_like",
+    "is_short",
     "link_target",
-    "number_xml",
-    "text_xml",
+    "number_cell",
+    "text_cell",
 ]
 
 LINK_COLOUR = "0563C1"
@@ -107,36 +109,35 @@ class Look:
 
 
 class Styles:
-    """The looks of a workbook's cells, each registered in it once.
+    """The looks of a sheet's cells: one cell for each, which is filled again and again.
 
-    A cell that openpyxl styles and writes by itself costs it fifty microseconds; so it only numbers
-    the styles here, and `text_xml` and `number_xml` write the cells.
+    openpyxl writes each cell of a row before it asks for the next, where the row is a generator.
     """
 
-    def __init__(self, sheet: Worksheet) -> None:
+    def __init__(self, sheet: WriteOnlyWorksheet) -> None:
         self._sheet = sheet
-        self._numbers: dict[tuple[Look, bool], int] = {}
+        self._models: dict[tuple[Look, bool], BookCell] = {}
 
-    def number(self, look: Look, *, risky: bool = False) -> int:
-        """Return the number of a look in the workbook's table of styles.
+    def model(self, look: Look, *, risky: bool = False) -> BookCell:
+        """Return the one cell of a look.
 
         Args:
             look: the look.
             risky: whether it is for a text that looks like a formula: it gets Excel's mark
                 "a text, even after editing".
         """
-        found = self._numbers.get((look, risky))
+        found = self._models.get((look, risky))
         if found is None:
-            found = self._numbers[look, risky] = _register(self._sheet, look, risky)
+            found = self._models[look, risky] = _styled(self._sheet, look, risky)
         return found
 
 
-def _register(sheet: Worksheet, look: Look, risky: bool) -> int:
-    """Return the style number of a new look."""
-    from openpyxl.cell import Cell as BookCell
+def _styled(sheet: WriteOnlyWorksheet, look: Look, risky: bool) -> BookCell:
+    """Return a cell of a look."""
+    from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 
-    cell = BookCell(sheet, row=1, column=1)  # never part of the sheet
+    cell = WriteOnlyCell(sheet)
     cell.number_format = look.number_format
     cell.font = Font(
         name="Consolas" if look.monospace else "Calibri",
@@ -156,24 +157,26 @@ def _register(sheet: Worksheet, look: Look, risky: bool) -> int:
     if look.line:
         cell.border = Border(bottom=Side("thin", color="808080"))
     cell.quotePrefix = risky
-    return int(cell.style_id)
+    return cell
 
 
-def text_xml(text: str, reference: str, style: int) -> str:
-    """Return a cell that holds a text, whatever it begins with.
-
-    Args:
-        text: the text, already clean.
-        reference: the cell, "B7".
-        style: the number of its style.
-    """
-    found = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    space = "" if text == text.strip() and text.isprintable() else ' xml:space="preserve"'
-    return f'<c r="{reference}" s="{style}" t="inlineStr"><is><t{space}>{found}</t></is></c>'
+def text_cell(model: BookCell, text: str) -> BookCell:
+    """Return the cell, holding a text that is already clean, whatever it begins with."""
+    model.value = text
+    model.data_type = "s"  # also of "=1+1" and "#N/A"
+    return model
 
 
-def number_xml(value: float | bool, reference: str, style: int) -> str:
-    """Return a cell that holds a finite number or a truth value."""
-    if isinstance(value, bool):
-        return f'<c r="{reference}" s="{style}" t="b"><v>{value:d}</v></c>'
-    return f'<c r="{reference}" s="{style}"><v>{value!r}</v></c>'
+def number_cell(model: BookCell, value: float | bool) -> BookCell:
+    """Return the cell, holding a finite number or a truth value, in all its digits."""
+    if is_short(value):
+        model.value = value
+    else:
+        model.value = repr(value)
+        model.data_type = "n"
+    return model
+
+
+def is_short(value: float | bool) -> bool:
+    """Return whether openpyxl writes a number as Python does: of a float it keeps 16 digits."""
+    return type(value) is not float or f"{value:.16g}" == repr(value)

@@ -87,7 +87,7 @@ def _number_format(column: Column, numbers: Sequence[float]) -> tuple[str, float
     sizes = [abs(number) for number in numbers if number]
     typical = statistics.median(sizes) if sizes else 0.0
     if all(number.is_integer() for number in numbers) and column.unit == "":
-        return ("0" if max(sizes, default=0) < 1e9 else "0.000E+00"), 0.0
+        return ("General" if max(sizes, default=0) < 1e9 else "0.000E+00"), 0.0
     if column.unit:
         return ("#,##0" if typical >= 100 else "0.0" if typical >= 10 else "0.000"), 0.0
     if not 1e-4 <= typical < 1e7:
@@ -109,7 +109,9 @@ def _number_width(numbers: Sequence[float], number_format: str) -> float:
     if not numbers:
         return 0.0
     if number_format == "General":
-        return float(min(max(len(f"{number:g}") for number in numbers[:_SAMPLE]), 12))
+        sample = (*numbers[:_SAMPLE], min(numbers), max(numbers))
+        texts = (f"{one:.11g}" if one.is_integer() else f"{one:g}" for one in sample)
+        return float(min(max(map(len, texts)), 12))
     if "E" in number_format:
         return 10.0
     decimals = len(number_format.partition(".")[2])

@@ -1,11 +1,10 @@
-"""The sheets of the workbook: their frames, and their rows as XML, one by one."""
+"""The sheets of the workbook: their frames, and their rows, written one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sweepmake.aggregate.book_file import SheetContent
 from sweepmake.aggregate.cells import (
     LINK_COLOUR,
     Look,
@@ -13,16 +12,18 @@ from sweepmake.aggregate.cells import (
     book_value,
     clean_text,
     is_formula_like,
+    is_short,
     link_target,
-    number_xml,
-    text_xml,
+    number_cell,
+    text_cell,
 )
 from sweepmake.aggregate.columns import Cell, Column, Grid, as_number
 from sweepmake.aggregate.layout import ColumnLayout, header_lines, lay_out
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
-    from openpyxl.worksheet.worksheet import Worksheet
+    from openpyxl.cell import Cell as BookCell
+    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 __all__ = ["MOST_LINKS", "STATUS_FILLS", "add_about", "add_grid"]
 
@@ -52,8 +53,8 @@ _BEST_FILL = "FFE699"
 _SCALE = ("F8B4A6", "FFFFFF", "9AD1A6")  # worst, middle, best
 _LINE_HEIGHT = 15.0
 
-_Writer = Callable[[Cell, str], str]
-"""Makes the XML of a cell of its value and its reference ("B7")."""
+_Writer = Callable[[Cell], "BookCell | Cell"]
+"""Makes what stands for a value in a row."""
 
 
 def add_grid(
@@ -64,19 +65,16 @@ def add_grid(
     frozen: str = "B2",
     objective: str | None = None,
     less_is_better: bool = False,
-) -> SheetContent:
+) -> None:
     """Add a sheet: a styled header, one row per row of the grid, filters, links, marks.
 
     Args:
-        book: the workbook; the sheet gets all but its rows here.
+        book: the workbook, in openpyxl's write-only mode.
         title: the sheet's name.
         grid: its columns and rows.
         frozen: the cell left of and above which everything stays in view.
         objective: key of the column that gets a colour scale.
         less_is_better: whether less of that column is better.
-
-    Returns:
-        The rows.
     """
     from openpyxl.utils import get_column_letter
 
@@ -84,69 +82,41 @@ def add_grid(
     layouts = [
         lay_out(column, [row[at] for row in grid.rows]) for at, column in enumerate(grid.columns)
     ]
-    letters = [get_column_letter(at) for at in range(1, len(grid.columns) + 1)]
     _frame(sheet, grid, layouts, frozen)
-    if objective in [column.key for column in grid.columns] and grid.rows:
-        at = [column.key for column in grid.columns].index(str(objective))
-        _colour(sheet, f"{letters[at]}2:{letters[at]}{len(grid.rows) + 1}", less_is_better)
-    extent = f"A1:{letters[-1]}{len(grid.rows) + 1 + bool(grid.left_out)}"
-    content = SheetContent(sheet, (), extent)
-    height = _LINE_HEIGHT * header_lines(grid.columns, layouts) + 4
-    content.rows = _rows(sheet, grid, layouts, letters, height, content.links)
-    return content
-
-
-def _rows(
-    sheet: Worksheet,
-    grid: Grid,
-    layouts: Sequence[ColumnLayout],
-    letters: Sequence[str],
-    height: float,
-    links: list[tuple[str, str]],
-) -> Iterator[str]:
-    """Return the rows' XML; all styles are numbered before the first row is asked for.
-
-    Args:
-        sheet: the sheet.
-        grid: its columns and rows.
-        layouts, letters: how each column is shown, and its name in references.
-        height: of the header.
-        links: where the links that stand in the rows are put.
-    """
+    keys = [column.key for column in grid.columns]
+    if objective in keys and grid.rows:
+        letter = get_column_letter(keys.index(str(objective)) + 1)
+        _colour(sheet, f"{letter}2:{letter}{len(grid.rows) + 1}", less_is_better)
     styles = Styles(sheet)
-    linked = _linked(grid)
-    heads = [
-        styles.number(
-            _heading_look(column, any(as_number(row[at]) is not None for row in grid.rows))
+    sheet.append(_headings(styles, grid))
+    writers = _writers(styles, grid, layouts)
+    for row in grid.rows:
+        sheet.append(
+            None if value is None else write(value)
+            for write, value in zip(writers, row, strict=True)
         )
-        for at, column in enumerate(grid.columns)
-    ]
-    writers = [
-        _link_writer(styles, column, links if column.key in linked else None)
+    if grid.left_out:
+        text = f"… and {grid.left_out:,} rows more, for which the sheet has no room"
+        sheet.append([text_cell(styles.model(Look()), text)])
+    sheet.close()
+
+
+def _headings(styles: Styles, grid: Grid) -> Iterator[BookCell]:
+    """Yield the cells of the header."""
+    for at, column in enumerate(grid.columns):
+        numeric = any(as_number(row[at]) is not None for row in grid.rows)
+        yield text_cell(styles.model(_heading_look(column, numeric)), clean_text(column.heading))
+
+
+def _writers(styles: Styles, grid: Grid, layouts: Sequence[ColumnLayout]) -> list[_Writer]:
+    """Return what makes the cells of each column."""
+    linked = _linked(grid)
+    return [
+        _link_writer(styles, column, column.key in linked)
         if column.group == "link"
         else _writer(styles, column, layout)
         for column, layout in zip(grid.columns, layouts, strict=True)
     ]
-    plain = styles.number(Look())
-
-    def stream() -> Iterator[str]:
-        yield f'<row r="1" ht="{height:g}" customHeight="1">'
-        for column, letter, style in zip(grid.columns, letters, heads, strict=True):
-            yield text_xml(clean_text(column.heading), f"{letter}1", style)
-        yield "</row>"
-        cells = list(zip(writers, letters, strict=True))
-        for number, row in enumerate(grid.rows, 2):
-            yield f'<row r="{number}">'
-            for (write, letter), value in zip(cells, row, strict=True):
-                if value is not None:
-                    yield write(value, f"{letter}{number}")
-            yield "</row>"
-        if grid.left_out:
-            number = len(grid.rows) + 2
-            text = f"… and {grid.left_out:,} rows more, for which the sheet has no room"
-            yield f'<row r="{number}">{text_xml(text, f"A{number}", plain)}</row>'
-
-    return stream()
 
 
 def _heading_look(column: Column, numeric: bool) -> Look:
@@ -167,12 +137,18 @@ def _linked(grid: Grid) -> frozenset[str]:
     return frozenset(columns[: MOST_LINKS // max(len(grid.rows), 1)])
 
 
-def _frame(sheet: Worksheet, grid: Grid, layouts: Sequence[ColumnLayout], frozen: str) -> None:
-    """Set what stands around the rows: panes, widths, the filter, the page."""
+def _frame(
+    sheet: WriteOnlyWorksheet, grid: Grid, layouts: Sequence[ColumnLayout], frozen: str
+) -> None:
+    """Set what stands around the rows: panes, widths, the filter, the page.
+
+    In write-only mode all this comes before the first row.
+    """
     from openpyxl.utils import get_column_letter
 
     sheet.freeze_panes = frozen
     sheet.print_title_rows = "1:1"
+    sheet.row_dimensions[1].height = _LINE_HEIGHT * header_lines(grid.columns, layouts) + 4
     _fit_to_width(sheet)
     for at, (column, layout) in enumerate(zip(grid.columns, layouts, strict=True), 1):
         dimension = sheet.column_dimensions[get_column_letter(at)]
@@ -184,14 +160,14 @@ def _frame(sheet: Worksheet, grid: Grid, layouts: Sequence[ColumnLayout], frozen
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(grid.columns))}{last}"
 
 
-def _fit_to_width(sheet: Worksheet) -> None:
+def _fit_to_width(sheet: WriteOnlyWorksheet) -> None:
     """Print on landscape pages, as wide as the sheet."""
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
 
 
-def _colour(sheet: Worksheet, cells: str, less_is_better: bool) -> None:
+def _colour(sheet: WriteOnlyWorksheet, cells: str, less_is_better: bool) -> None:
     """Give a column a colour scale, from the worst value to the best."""
     from openpyxl.formatting.rule import ColorScaleRule
 
@@ -209,107 +185,94 @@ def _colour(sheet: Worksheet, cells: str, less_is_better: bool) -> None:
 
 
 def _text_writer(styles: Styles, look: Look) -> _Writer:
-    """Return what writes texts of one look."""
-    plain, risky = styles.number(look), styles.number(look, risky=True)
+    """Return what makes cells of texts of one look."""
+    plain, risky = styles.model(look), styles.model(look, risky=True)
 
-    def write(value: Cell, reference: str) -> str:
+    def write(value: Cell) -> BookCell:
         text = clean_text(str(value))
-        return text_xml(text, reference, risky if is_formula_like(text) else plain)
+        return text_cell(risky if is_formula_like(text) else plain, text)
 
     return write
 
 
-def _link_writer(styles: Styles, column: Column, links: list[tuple[str, str]] | None) -> _Writer:
-    """Return what writes a column's links, as texts where there are too many of them."""
-    if links is None:
+def _link_writer(styles: Styles, column: Column, linked: bool) -> _Writer:
+    """Return what makes a column's links; texts where there are too many of them."""
+    if not linked:
         return _text_writer(styles, Look())
-    style, words = styles.number(Look(colour=LINK_COLOUR, align="left", indent=1)), column.heading
+    cell, words = styles.model(Look(colour=LINK_COLOUR, align="left", indent=1)), column.heading
 
-    def write(value: Cell, reference: str) -> str:
-        links.append((reference, link_target(str(value))))
-        return text_xml(words, reference, style)
+    def write(value: Cell) -> BookCell:
+        cell.hyperlink = link_target(str(value))
+        return text_cell(cell, words)
 
     return write
 
 
 def _writer(styles: Styles, column: Column, layout: ColumnLayout) -> _Writer:
-    """Return what writes a column's cells."""
+    """Return what makes a column's cells."""
     if column.key == "status" and column.group == "experiment":
         by_status = {
-            status: styles.number(Look(fill=fill, align="center"))
+            status: styles.model(Look(fill=fill, align="center"))
             for status, fill in STATUS_FILLS.items()
         }
-        other = styles.number(Look())
-        return lambda value, reference: text_xml(
-            str(value), reference, by_status.get(str(value), other)
-        )
+        other = styles.model(Look())
+        return lambda value: text_cell(by_status.get(str(value), other), clean_text(str(value)))
     measured = column.group in ("training", "metric", "objective")
     left = Look(align="left", indent=int(column.key != "experiment"))
     write_text = _text_writer(styles, Look(align="right") if measured else left)
-    plain = styles.number(Look(number_format=layout.number_format))
-    small_style = styles.number(Look(number_format=layout.small_format))
-    best_style = styles.number(Look(number_format=layout.number_format, bold=True, fill=_BEST_FILL))
+    plain = styles.model(Look(number_format=layout.number_format))
+    small_style = styles.model(Look(number_format=layout.small_format))
+    best_style = styles.model(Look(number_format=layout.number_format, bold=True, fill=_BEST_FILL))
     best, small = layout.best, layout.small
+    bare = layout.number_format == "General"  # needs no style: openpyxl is faster without
 
-    def write(value: Cell, reference: str) -> str:
+    def write(value: Cell) -> BookCell | Cell:
         value = book_value(value)
         if value is None or isinstance(value, str):
-            return write_text(value, reference)
+            return write_text(value)
         if value == best and not isinstance(value, bool):
-            return number_xml(value, reference, best_style)
+            return number_cell(best_style, value)
         if -small < value < small and value:
-            return number_xml(value, reference, small_style)
-        return number_xml(value, reference, plain)
+            return number_cell(small_style, value)
+        return value if bare and is_short(value) else number_cell(plain, value)
 
     return write
 
 
-def add_about(
-    book: Workbook, facts: Sequence[tuple[str, Cell]], lines: Sequence[str]
-) -> SheetContent:
+def add_about(book: Workbook, facts: Sequence[tuple[str, Cell]], lines: Sequence[str]) -> None:
     """Add the sheet about the whole: named facts, then params.yaml line by line.
 
     Args:
-        book: the workbook; the sheet gets all but its rows here.
+        book: the workbook, in openpyxl's write-only mode.
         facts: (name, value); a name without a value is a heading.
         lines: the text of params.yaml.
-
-    Returns:
-        The rows.
     """
     sheet = book.create_sheet("about")
     _fit_to_width(sheet)
     sheet.column_dimensions["A"].width = 26
     sheet.column_dimensions["B"].width = 110
     styles = Styles(sheet)
-    write_heading = _text_writer(styles, Look(bold=True, line=True))
     write_name = _text_writer(styles, Look(bold=True, colour="44546A"))
     write_value = _text_writer(styles, Look(align="left"))
     write_line = _text_writer(styles, Look(monospace=True))
-    number_style = styles.number(Look(align="left"))
-    rows: list[str] = []
+    write_heading = _text_writer(styles, Look(bold=True, line=True))
+    plain, line_end = styles.model(Look(align="left")), styles.model(Look(line=True))
 
-    def add(*cells: str) -> None:
-        rows.append(f'<row r="{len(rows) + 1}">{"".join(cells)}</row>')
+    def add_heading(text: str, *, first: bool = False) -> None:
+        if not first:
+            sheet.append([])
+        sheet.append([write_heading(text), line_end])
 
-    def add_heading(text: str) -> None:
-        if rows:
-            add()
-        add(write_heading(text, f"A{len(rows) + 1}"), write_heading(" ", f"B{len(rows) + 1}"))
-
-    for name, value in facts:
-        if value is None:
-            add_heading(name)
-            continue
-        place, found = f"B{len(rows) + 1}", book_value(value)
-        cell = (
-            number_xml(found, place, number_style)
-            if isinstance(found, int | float)
-            else write_value(found, place)
-        )
-        add(write_name(name, f"A{len(rows) + 1}"), cell)
+    for at, (name, value) in enumerate(facts):
+        found = book_value(value)
+        if found is None:
+            add_heading(name, first=at == 0)
+        elif isinstance(found, str):
+            sheet.append([write_name(name), write_value(found)])
+        else:
+            sheet.append([write_name(name), number_cell(plain, found)])
     if lines:
-        add_heading("params.yaml")
+        add_heading("params.yaml", first=not facts)
     for line in lines:
-        add(write_line(line, f"B{len(rows) + 1}"))
-    return SheetContent(sheet, rows, f"A1:B{max(len(rows), 1)}")
+        sheet.append([None, write_line(line)])
+    sheet.close()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from sweepmake.aggregate.about import about_rows, params_lines
-from sweepmake.aggregate.book_file import save_book
 from sweepmake.aggregate.columns import Grid
 from sweepmake.aggregate.csv_file import csv_text
 from sweepmake.aggregate.failure_rows import build_failures
@@ -23,10 +24,14 @@ from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table, build_table
 from sweepmake.errors import SweepmakeError
 
-__all__ = ["CSV", "WORKBOOK", "write_tables"]
+__all__ = ["CSV", "MOST_COLUMNS", "WORKBOOK", "write_tables"]
 
 WORKBOOK = "experiments.xlsx"
 CSV = "experiments.csv"
+MOST_COLUMNS = 16_384
+"""Columns of a sheet: Excel's limit."""
+
+_FROZEN = {"experiments": "B2", "settings": "A2", "ranks": "D2", "failures": "B2"}
 
 
 def write_tables(
@@ -71,42 +76,63 @@ def _write_book(study: Study, table: Table, path: Path, *, now: datetime, comman
     """Write the workbook with all its sheets."""
     from openpyxl import Workbook
 
-    book = Workbook()
-    book.remove(book.active)
-    experiments = Grid(
-        table.columns, table.rows[:MOST_ROWS], left_out=max(len(table.rows) - MOST_ROWS, 0)
-    )
-    settings = build_settings(study, table)
-    ranks = build_ranks(study, table)
-    failures = build_failures(study, table)
-    mean = f"{table.objective}.mean"
-    notes = _notes(experiments, ranks)
-    facts = about_rows(study, table, now=now, command=command, notes=notes)
+    book = Workbook(write_only=True)
+    book.properties.creator = "Sweepmake"
+    book.properties.created = now.replace(tzinfo=None)
+    grids = {
+        "experiments": Grid(table.columns, table.rows),
+        "settings": build_settings(study, table),
+        "ranks": build_ranks(study, table),
+        "failures": build_failures(study, table),
+    }
+    notes = [note for title, grid in grids.items() for note in _losses(title, grid)]
+    fitting = {title: _fit(grid) for title, grid in grids.items()}
+    facts = about_rows(study, table, now=now, command=command, notes=tuple(notes))
     less = next((c.rule == "min" for c in table.columns if c.key == table.objective), False)
-    contents = [
-        add_grid(book, "experiments", experiments, objective=table.objective, less_is_better=less),
-        add_grid(book, "settings", settings, frozen="A2", objective=mean, less_is_better=less),
-        add_grid(book, "ranks", ranks, frozen="D2"),
-        add_grid(book, "failures", failures),
-        add_about(book, facts, params_lines(study)),
-    ]
-    save_book(book, contents, path, now=now)
+    scaled = {"experiments": table.objective, "settings": f"{table.objective}.mean"}
+    for title, grid in fitting.items():
+        add_grid(
+            book,
+            title,
+            grid,
+            frozen=_FROZEN[title],
+            objective=scaled.get(title),
+            less_is_better=less,
+        )
+    add_about(book, facts, params_lines(study))
+    packed = io.BytesIO()
+    book.save(packed)  # not to the disk: if that is full, openpyxl leaves its archive open
+    path.write_bytes(packed.getbuffer())
 
 
-def _notes(experiments: Grid, ranks: Grid) -> tuple[str, ...]:
-    """Return what the sheets could not hold."""
-    notes = [
-        f"sheet '{title}': {grid.left_out:,} rows are left out; Excel's sheets end at row 1,048,576"
-        for title, grid in (("experiments", experiments), ("ranks", ranks))
-        if grid.left_out
-    ]
-    links = sum(column.group == "link" for column in experiments.columns)
-    if links * len(experiments.rows) > MOST_LINKS:
+def _fit(grid: Grid) -> Grid:
+    """Return what fits on a sheet."""
+    if len(grid.rows) <= MOST_ROWS and len(grid.columns) <= MOST_COLUMNS:
+        return grid
+    return replace(
+        grid,
+        columns=grid.columns[:MOST_COLUMNS],
+        rows=tuple(row[:MOST_COLUMNS] for row in grid.rows[:MOST_ROWS]),
+        left_out=grid.left_out + max(len(grid.rows) - MOST_ROWS, 0),
+    )
+
+
+def _losses(title: str, grid: Grid) -> list[str]:
+    """Return what a sheet cannot hold of a grid."""
+    notes = []
+    rows = grid.left_out + max(len(grid.rows) - MOST_ROWS, 0)
+    if rows:
+        notes.append(f"sheet '{title}': {rows:,} rows are left out; a sheet has 1,048,576")
+    columns = len(grid.columns) - MOST_COLUMNS
+    if columns > 0:
+        notes.append(f"sheet '{title}': {columns:,} columns are left out; a sheet has 16,384")
+    links = sum(column.group == "link" for column in grid.columns)
+    if links * len(grid.rows) > MOST_LINKS:
         notes.append(
-            "sheet 'experiments': some links are plain text, as Excel opens no more than "
+            f"sheet '{title}': some links are plain text, as Excel opens no more than "
             f"{MOST_LINKS:,}"
         )
-    return tuple(notes)
+    return notes
 
 
 @contextmanager
