@@ -27,9 +27,10 @@ help:
 demo: $(VENV)/installed-demo
 	cd $(DEMO) && snakemake -s ../../Snakefile --cores $(CORES)
 	@echo
-	@echo 'The experiments, one folder each:  $(DEMO)/output/'
-	@echo 'What each epoch logged:            $(DEMO)/results/*/history.csv.gz'
-	@echo 'The test accuracies:               grep test_acc $(DEMO)/output/*/log.test.*'
+	@echo 'All experiments, the best first:   $(DEMO)/results/experiments.xlsx (or .html, .csv)'
+	@echo 'All of them side by side:          $(DEMO)/results/comparison.pdf'
+	@echo 'Each one, rank by rank:            $(DEMO)/results/*/ranks.pdf'
+	@echo 'Their logs and checkpoints:        $(DEMO)/output/'
 
 test: $(VENV)/installed-test
 	python -m pytest -n $(CORES) --dist loadgroup $(TESTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import csv
 import json
 import os
 import signal
@@ -78,12 +79,14 @@ class Outcome:
         folder: where they ran.
         codes: their exit codes.
         records: (experiment, stage) → the run's record, after each call.
+        statuses: experiment → its status in the table of results, after each call.
         jobs: Slurm's jobs of both calls, in the order of submission.
     """
 
     folder: Path
     codes: tuple[int, int]
     records: tuple[dict[tuple[str, str], Record], dict[tuple[str, str], Record]]
+    statuses: tuple[dict[str, str], dict[str, str]]
     jobs: list[dict[str, str]]
 
     def of_stage(self, stage: str) -> list[Record]:
@@ -117,11 +120,16 @@ def outcome(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         )
         return done.returncode, read_records(folder)
 
-    first = call()
+    def table() -> dict[str, str]:
+        with (folder / "results/experiments.csv").open(encoding="utf-8", newline="") as file:
+            return {row["experiment"]: row["status"] for row in csv.DictReader(file)}
+
+    first, shown = call(), table()
     (folder / "repaired").touch()
     second = call()
     jobs = [job for name, job in slurm.jobs().items() if name not in earlier]
-    return Outcome(folder, (first[0], second[0]), (first[1], second[1]), jobs)
+    codes, records = (first[0], second[0]), (first[1], second[1])
+    return Outcome(folder, codes, records, (shown, table()), jobs)
 
 
 def test_a_failed_run_fails_alone_and_is_the_only_one_to_run_again(outcome: Outcome) -> None:
@@ -137,6 +145,16 @@ def test_a_failed_run_fails_alone_and_is_the_only_one_to_run_again(outcome: Outc
     }
     assert {record["state"] for record in second.values()} == {"finished"}
     assert len(outcome.jobs) == 7
+
+
+def test_the_results_are_made_here_and_not_in_jobs(outcome: Outcome) -> None:
+    """The table is there after the failed call, too; reading and plotting took no Slurm job."""
+    assert outcome.statuses == (
+        {"Seed_1": "finished", "Seed_2": "failed"},
+        {"Seed_1": "finished", "Seed_2": "finished"},
+    )
+    counts = [len(outcome.jobs_of(stage)) for stage in ("train", "avg", "test")]
+    assert (counts, len(outcome.jobs)) == ([2, 2, 3], 7)
 
 
 def test_no_two_runs_share_a_gpu(outcome: Outcome, slurm: Slurm) -> None:
