@@ -6,9 +6,11 @@ import fcntl
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sweepmake.aggregate import outcomes
 from sweepmake.aggregate.outcomes import read_outcome, read_summary
 from sweepmake.aggregate.study import Case, Study
 from sweepmake.logs.parse import StageLogs, parse_logs
@@ -64,6 +66,22 @@ def test_a_run_is_running_as_long_as_someone_holds_its_lock(study: Study) -> Non
         fcntl.flock(file, fcntl.LOCK_EX)
         assert status(study) == "running"
     assert status(study) == "lost"
+
+
+def test_a_run_that_ends_while_it_is_read_is_not_lost(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record is read before its end, its lock after it."""
+    write(study, "train", state="running", exit_code=None)
+    settle = outcomes._settled
+
+    def settle_later(*arguments: Any) -> tuple[str, object]:
+        write(study, "train", state="interrupted", exit_code=130, wall_time_s=3.0)
+        return settle(*arguments)
+
+    monkeypatch.setattr(outcomes, "_settled", settle_later)
+    (train, _) = read_outcome(study, study.cases[0]).stages
+    assert (train.status, train.exit_code, train.wall_time_s) == ("interrupted", 130, 3.0)
 
 
 @pytest.mark.parametrize(("code", "whole"), [("0", "unfinished"), ("3", "failed"), ("", "lost")])

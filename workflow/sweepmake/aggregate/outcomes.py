@@ -121,13 +121,15 @@ def _overall(statuses: Sequence[str]) -> str:
 
 def _stage(case: Case, stage: str) -> StageOutcome:
     """Return how a stage stands, by the record that the stage runner keeps."""
-    record = read_record(f"{case.records}/{stage}.json")
+    path = f"{case.records}/{stage}.json"
+    record = read_record(path)
     if record is None:
         return StageOutcome(stage, "not started")
-    status = str(record.get("state", "lost"))
-    code = record.get("exit_code")
+    status, code = str(record.get("state", "lost")), record.get("exit_code")
     if status == "running":
         status, code = _settled(case, stage, record)
+        if status != "running" and read_record(path) != record:
+            return _stage(case, stage)  # it has just ended, or begun again
     slot = str(record.get("slot") or "")
     declared = _number(record.get("gpu")) or 0
     return StageOutcome(
