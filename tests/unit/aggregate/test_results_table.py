@@ -143,6 +143,26 @@ def test_the_users_own_metric_is_preferred_as_objective() -> None:
     assert made.rows[0][made.position("bleu")] == 30.5
 
 
+def test_the_users_own_metric_may_be_called_best() -> None:
+    """The best values of other metrics are never chosen; this is none of them."""
+    found = summary({"train": {"val_acc": metric("val_acc", "nan", 0.7, 3)}},
+                    measured={"best acc": {"value": 0.25}})  # fmt: skip
+    measures = Measures(metrics=(MetricPattern("best acc", "train", "x"),))
+    made = table([outcome("a", {}, found)], measures)
+    assert made.objective == "best acc"
+    assert table([outcome("a", {}, found)]).objective is None
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_an_infinite_value_is_never_the_best(mode: Any) -> None:
+    """It belongs to a run that diverged, and stands after all numbers, whatever its sign."""
+    values = ["inf", 0.5, "-inf", 0.25]
+    outcomes = [trained(str(value), value, lr=n) for n, value in enumerate(values)]
+    made = table(outcomes, Measures(objective=Objective("val_acc", mode)))
+    numbers = ["0.5", "0.25"] if mode == "max" else ["0.25", "0.5"]
+    assert made.values("experiment") == [*numbers, "inf", "-inf"]
+
+
 def test_only_parameters_that_differ_are_columns_with_their_types() -> None:
     """1, 1.0, "1" and true differ; what is equal everywhere goes to `constant`."""
     values: list[Any] = [1, 1.0, "1", True, None]

@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 import pytest
-from made_studies import outcome, study, summary
+from made_studies import metric, outcome, study, summary
 
 from sweepmake.aggregate.columns import Cell, Grid
 from sweepmake.aggregate.failure_rows import build_failures
@@ -51,6 +51,25 @@ def test_settings_have_the_statistics_of_their_seeds() -> None:
         )  # fmt: skip
     assert "seed" not in rows[0]
     assert "missing" not in rows[0]
+
+
+def test_settings_leave_out_the_epochs_of_best_values_alone() -> None:
+    """Lightning logs a metric `train_loss_epoch`: that is no epoch."""
+    found = {"val_acc": metric("val_acc", 0.5, 0.7, 3), "train_loss_epoch": 0.25}
+    made = [outcome("a", {"lr": 1, "seed": 1}, summary({"train": found}))]
+    (row,) = records(settings(made))
+    assert row["train_loss_epoch.mean"] == 0.25
+    assert row["best_val_acc.mean"] == 0.7
+    assert "best_val_acc_epoch.mean" not in row
+
+
+def test_a_parameter_is_no_detail_of_the_settings_whatever_its_name() -> None:
+    """Details can be folded away; `clip.max` is what tells the settings apart."""
+    found = summary({"train": {"val_acc": 0.5, "loss": 1.0}})
+    parameters = [{"clip.max": clip, "x.n": clip, "seed": 1} for clip in (1, 2)]
+    details = settings([outcome(f"e{n}", one, found) for n, one in enumerate(parameters)]).details
+    assert "loss.max" in details
+    assert not {"clip.max", "x.n", "val_acc.max"} & details
 
 
 def test_one_seed_has_no_standard_deviation() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 __all__ = ["Cell", "Column", "Field", "Grid", "Group", "as_number", "unique_headings"]
@@ -25,6 +25,7 @@ class Column:
         group: what it tells about.
         rule: "max" or "min" where one of them is better, else None.
         unit: "s", "MB", … or "".
+        derived: whether it only tells more of a metric: its best value, or the epoch of that.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Column:
     group: Group
     rule: str | None = None
     unit: str = ""
+    derived: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
