@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sweepmake.aggregate.columns import as_number
 from sweepmake.aggregate.study import Case, Study
 from sweepmake.records import read_record
 
@@ -131,18 +132,18 @@ def _stage(case: Case, stage: str) -> StageOutcome:
         if status != "running" and read_record(path) != record:
             return _stage(case, stage)  # it has just ended, or begun again
     slot = str(record.get("slot") or "")
-    declared = _number(record.get("gpu")) or 0
+    declared = as_number(record.get("gpu")) or 0
     return StageOutcome(
         stage=stage,
         status=status,
         exit_code=code if isinstance(code, int) else None,
-        started=_number(record.get("started")),
-        ended=_number(record.get("ended")),
-        wall_time_s=_number(record.get("wall_time_s")),
-        cpu_time_s=_number(record.get("cpu_time_s")),
-        max_memory_mb=_number(record.get("max_memory_mb")),
+        started=as_number(record.get("started")),
+        ended=as_number(record.get("ended")),
+        wall_time_s=as_number(record.get("wall_time_s")),
+        cpu_time_s=as_number(record.get("cpu_time_s")),
+        max_memory_mb=as_number(record.get("max_memory_mb")),
         gpus=(slot.count(",") + 1 if slot else int(declared)) if declared else 0,
-        attempt=int(_number(record.get("attempt")) or 0),
+        attempt=int(as_number(record.get("attempt")) or 0),
         log=str(record.get("log") or ""),
         host=str(record.get("host") or ""),
         command=str(record.get("command") or ""),
@@ -215,7 +216,3 @@ def _mapping(text: str) -> dict[str, Any]:
     except ValueError:
         return {}  # not written by this version; the workflow reads the logs again
     return found if isinstance(found, dict) else {}
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
