@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,37 @@ def test_gpu_time_counts_each_gpu(study: Study) -> None:
     train, test = read_outcome(study, study.cases[0]).stages
     assert (train.gpus, train.gpu_time_s) == (2, 20.0)
     assert (test.gpus, test.gpu_time_s) == (0, 0.0)
+
+
+def test_gpus_that_a_scheduler_gave_are_counted_as_declared(study: Study) -> None:
+    """On a cluster no slot is leased; what a record does not tell is empty, not "None"."""
+    write(study, "train", gpu=4, slot=None, host=None, command=None, log=None, exit_code="?")
+    train = read_outcome(study, study.cases[0]).stages[0]
+    assert (train.gpus, train.gpu_time_s, train.attempt, train.exit_code) == (4, None, 0, None)
+    assert (train.host, train.command, train.log) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("logs", "died", "problem", "whole", "stages"),
+    [
+        (("one", "two"), False, "", "unfinished", ["finished", "not started"]),
+        (("one",), True, "", "failed", ["failed", "not started"]),
+        ((), False, "no log", "unreadable", ["not started", "not started"]),
+    ],
+)
+def test_logs_made_elsewhere_tell_how_their_experiment_stands(
+    study: Study, logs: tuple[str, ...], died: bool, problem: str, whole: str, stages: list[str]
+) -> None:
+    """There are no records: a stage with logs has finished, unless one of its ranks died."""
+    listed = {"train": logs} if logs else {}
+    case = replace(study.cases[0], records="", logs=listed, problem=problem)
+    metrics = study.result(case, "metrics.json")
+    metrics.parent.mkdir(parents=True)
+    ranks = {"0": {"died": False}, "1": {"died": died}}
+    metrics.write_text(json.dumps({"stages": {"train": {"ranks": ranks}}}))
+    found = read_outcome(study, case)
+    assert (found.status, [stage.status for stage in found.stages]) == (whole, stages)
+    assert (found.stages[0].attempt, found.stages[0].log) == (len(logs), logs[-1] if logs else "")
 
 
 def test_a_record_that_a_crash_has_cut_is_no_record(study: Study) -> None:

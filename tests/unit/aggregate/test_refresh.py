@@ -47,6 +47,13 @@ def test_everything_is_made_once(study: Study) -> None:
     assert times(study) == made
 
 
+def test_an_experiment_without_logs_is_left_alone(study: Study) -> None:
+    """It has not started: there is nothing to read, and no folder is made for it."""
+    case = replace(study.cases[0], name="to come", logs={})
+    assert refresh(replace(study, cases=(case,)), cores=1) == []
+    assert not study.result(case, "metrics.json").parent.exists()
+
+
 def test_a_log_that_grew_is_read_again(study: Study) -> None:
     """Only the experiment whose log is newer than its results is made again."""
     refresh(study, cores=2)

@@ -135,6 +135,16 @@ def test_without_an_objective_the_most_telling_metric_is_chosen(
     assert (expected or "") in made.objective_text
 
 
+def test_a_chosen_loss_orders_by_the_least() -> None:
+    losses = [0.5, 0.25, 0.75]
+    made = table([
+        outcome(f"e{n}", {"lr": n}, summary({"train": {"val_loss": loss}}))
+        for n, loss in enumerate(losses)
+    ])  # fmt: skip
+    assert made.values("val_loss") == sorted(losses)
+    assert made.objective_text.startswith("val_loss, less is better")
+
+
 def test_the_users_own_metric_is_preferred_as_objective() -> None:
     found = summary({"train": {"val_acc": 0.5}}, measured={"bleu": {"value": 30.5}})
     measures = Measures(metrics=(MetricPattern("bleu", "train", "x"),))
