@@ -110,6 +110,17 @@ def test_gpu_time_counts_each_gpu(study: Study) -> None:
     assert (test.gpus, test.gpu_time_s) == (0, 0.0)
 
 
+def test_a_record_is_told_whole(study: Study) -> None:
+    """All that the table, the failures and the sheet "about" show of a run."""
+    told = {
+        "started": 1.0, "ended": 3.0, "wall_time_s": 2.0, "cpu_time_s": 1.5, "max_memory_mb": 9.0,
+        "attempt": 2, "log": "a/log.train", "host": "node7", "command": "python", "commit": "abc",
+    }  # fmt: skip
+    write(study, "train", **told)
+    train = read_outcome(study, study.cases[0]).stages[0]
+    assert {key: getattr(train, key) for key in told} == told
+
+
 def test_gpus_that_a_scheduler_gave_are_counted_as_declared(study: Study) -> None:
     """On a cluster no slot is leased; what a record does not tell is empty, not "None"."""
     write(study, "train", gpu=4, slot=None, host=None, command=None, log=None, exit_code="?")
