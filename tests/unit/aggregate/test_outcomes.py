@@ -102,8 +102,8 @@ def test_a_run_on_another_host_is_running(study: Study) -> None:
 
 
 def test_gpu_time_counts_each_gpu(study: Study) -> None:
-    """Two GPUs for ten seconds are twenty GPU seconds; a stage without GPU has none."""
-    write(study, "train", wall_time_s=10.0, gpu=2, slot="0,1")
+    """A slot of two GPUs for ten seconds is twenty GPU seconds; without GPU there are none."""
+    write(study, "train", wall_time_s=10.0, gpu=1, slot="0,1")
     write(study, "test", wall_time_s=5.0, gpu=0, slot="")
     train, test = read_outcome(study, study.cases[0]).stages
     assert (train.gpus, train.gpu_time_s) == (2, 20.0)
