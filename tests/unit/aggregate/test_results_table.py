@@ -163,6 +163,16 @@ def test_the_users_own_metric_may_be_called_best() -> None:
     assert table([outcome("a", {}, found)]).objective is None
 
 
+@pytest.mark.parametrize(("name", "group"), [("val_acc", "objective"), ("lr", "parameter")])
+def test_a_parameter_that_is_the_objective_stays_a_parameter(name: str, group: str) -> None:
+    """A metric stands before the parameters; a parameter keeps its place among them."""
+    outcomes = [trained(f"e{lr}", lr / 10, bs=8 * lr, lr=lr) for lr in (1, 2)]
+    made = table(outcomes, Measures(objective=Objective(name, "max")))
+    keys = [column.key for column in made.columns if column.group in ("objective", "parameter")]
+    assert keys == (["val_acc", "bs", "lr"] if name == "val_acc" else ["bs", "lr"])
+    assert made.columns[made.position(name)].group == group
+
+
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_an_infinite_value_is_never_the_best(mode: Any) -> None:
     """It belongs to a run that diverged, and stands after all numbers, whatever its sign."""
