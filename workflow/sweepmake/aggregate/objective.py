@@ -120,7 +120,7 @@ def _no_such(
         for field in fields
         if field.column.group in ("training", "metric") and field.filled
     ]
-    if not any(field.column.group == "metric" and field.filled for field in fields) and not metrics:
+    if not metrics:
         return ()
     return tuple(
         f"objective '{objective.expression}': no experiment has '{name}' "
