@@ -400,7 +400,8 @@ def test_latest_log_takes_the_newest_of_its_own_stage(tmp_path: Path) -> None:
 
 def test_names_sort_as_people_count() -> None:
     """Numbers by their size, whole and broken ones and those with exponents."""
-    names = ["Lr_1e-05", "Lr_0.01", "Lr_0.1", "Lr_2", "Lr_10", "Lr_10-Seed_1", "Lr_1e+06", "Norm_x"]
+    names = ["a", "lr_1e-05", "lr_0.01", "lr_0.1", "lr_2", "lr_10", "lr_10-seed_2", "lr_10-seed_10",
+             "lr_1e+06", "norm_x"]  # fmt: skip
     assert sorted(set(names), key=natural_key) == names
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sweepmake.foreign.names import (
     name_of_path,
-    natural_key,
     parameters_of_name,
     parameters_of_path,
     read_value,
@@ -113,13 +110,6 @@ def test_folders_add_to_each_other() -> None:
 def test_values_are_numbers_where_they_look_so(text: str, value: Value) -> None:
     """And texts where reading them as numbers would lose something."""
     assert identity(read_value(text)) == identity(value)
-
-
-def test_names_are_sorted_as_people_sort() -> None:
-    """Numbers by their value, exponents too."""
-    names = ["a", "lr_1e-05", "lr_0.001", "lr_2", "lr_10", "lr_10-seed_2", "lr_10-seed_10", "z"]
-    mixed = random.Random(1).sample(names, len(names))
-    assert sorted(mixed, key=natural_key) == names
 
 
 @given(st.text(max_size=300).filter(lambda text: text.strip("/")))

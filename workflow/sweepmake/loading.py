@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from sweepmake.aggregate.table import Cell, Table
@@ -181,7 +182,7 @@ def _histories(folder: Path, names: Sequence[str], metrics: Sequence[str] | None
         return pd.DataFrame({"experiment": pd.Series(dtype="category"), **empty})
     every = pd.concat(frames.values(), ignore_index=True).reindex(columns=order)
     every["stage"] = every["stage"].astype("category")
-    codes = [code for code, frame in enumerate(frames.values()) for _ in range(len(frame))]
+    codes = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames.values()])
     every.insert(0, "experiment", pd.Categorical.from_codes(codes, categories=list(frames)))
     return every
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sweepmake.aggregate import outcomes
 from sweepmake.aggregate.outcomes import read_outcome, read_summary
 from sweepmake.aggregate.study import Case, Study
 from sweepmake.logs.parse import StageLogs, parse_logs
@@ -66,6 +69,22 @@ def test_a_run_is_running_as_long_as_someone_holds_its_lock(study: Study) -> Non
     assert status(study) == "lost"
 
 
+def test_a_run_that_ends_while_it_is_read_is_not_lost(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record is read before its end, its lock after it."""
+    write(study, "train", state="running", exit_code=None)
+    settle = outcomes._settled
+
+    def settle_later(*arguments: Any) -> tuple[str, object]:
+        write(study, "train", state="interrupted", exit_code=130, wall_time_s=3.0)
+        return settle(*arguments)
+
+    monkeypatch.setattr(outcomes, "_settled", settle_later)
+    (train, _) = read_outcome(study, study.cases[0]).stages
+    assert (train.status, train.exit_code, train.wall_time_s) == ("interrupted", 130, 3.0)
+
+
 @pytest.mark.parametrize(("code", "whole"), [("0", "unfinished"), ("3", "failed"), ("", "lost")])
 def test_a_run_that_ended_while_nobody_watched(study: Study, code: str, whole: str) -> None:
     """The exit code that the command left tells; without one nobody knows."""
@@ -83,12 +102,54 @@ def test_a_run_on_another_host_is_running(study: Study) -> None:
 
 
 def test_gpu_time_counts_each_gpu(study: Study) -> None:
-    """Two GPUs for ten seconds are twenty GPU seconds; a stage without GPU has none."""
-    write(study, "train", wall_time_s=10.0, gpu=2, slot="0,1")
+    """A slot of two GPUs for ten seconds is twenty GPU seconds; without GPU there are none."""
+    write(study, "train", wall_time_s=10.0, gpu=1, slot="0,1")
     write(study, "test", wall_time_s=5.0, gpu=0, slot="")
     train, test = read_outcome(study, study.cases[0]).stages
     assert (train.gpus, train.gpu_time_s) == (2, 20.0)
     assert (test.gpus, test.gpu_time_s) == (0, 0.0)
+
+
+def test_a_record_is_told_whole(study: Study) -> None:
+    """All that the table, the failures and the sheet "about" show of a run."""
+    told = {
+        "started": 1.0, "ended": 3.0, "wall_time_s": 2.0, "cpu_time_s": 1.5, "max_memory_mb": 9.0,
+        "attempt": 2, "log": "a/log.train", "host": "node7", "command": "python", "commit": "abc",
+    }  # fmt: skip
+    write(study, "train", **told)
+    train = read_outcome(study, study.cases[0]).stages[0]
+    assert {key: getattr(train, key) for key in told} == told
+
+
+def test_gpus_that_a_scheduler_gave_are_counted_as_declared(study: Study) -> None:
+    """On a cluster no slot is leased; what a record does not tell is empty, not "None"."""
+    write(study, "train", gpu=4, slot=None, host=None, command=None, log=None, exit_code="?")
+    train = read_outcome(study, study.cases[0]).stages[0]
+    assert (train.gpus, train.gpu_time_s, train.attempt, train.exit_code) == (4, None, 0, None)
+    assert (train.host, train.command, train.log) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("logs", "died", "problem", "whole", "stages"),
+    [
+        (("one", "two"), False, "", "unfinished", ["finished", "not started"]),
+        (("one",), True, "", "failed", ["failed", "not started"]),
+        ((), False, "no log", "unreadable", ["not started", "not started"]),
+    ],
+)
+def test_logs_made_elsewhere_tell_how_their_experiment_stands(
+    study: Study, logs: tuple[str, ...], died: bool, problem: str, whole: str, stages: list[str]
+) -> None:
+    """There are no records: a stage with logs has finished, unless one of its ranks died."""
+    listed = {"train": logs} if logs else {}
+    case = replace(study.cases[0], records="", logs=listed, problem=problem)
+    metrics = study.result(case, "metrics.json")
+    metrics.parent.mkdir(parents=True)
+    ranks = {"0": {"died": False}, "1": {"died": died}}
+    metrics.write_text(json.dumps({"stages": {"train": {"ranks": ranks}}}))
+    found = read_outcome(study, case)
+    assert (found.status, [stage.status for stage in found.stages]) == (whole, stages)
+    assert (found.stages[0].attempt, found.stages[0].log) == (len(logs), logs[-1] if logs else "")
 
 
 def test_a_record_that_a_crash_has_cut_is_no_record(study: Study) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sweepmake.aggregate import refresh as refresh_module
 from sweepmake.aggregate.outcomes import read_summary
 from sweepmake.aggregate.refresh import refresh
 from sweepmake.aggregate.study import Case, Study
@@ -41,6 +45,13 @@ def test_everything_is_made_once(study: Study) -> None:
     made = times(study)
     assert refresh(study, cores=2) == []
     assert times(study) == made
+
+
+def test_an_experiment_without_logs_is_left_alone(study: Study) -> None:
+    """It has not started: there is nothing to read, and no folder is made for it."""
+    case = replace(study.cases[0], name="to come", logs={})
+    assert refresh(replace(study, cases=(case,)), cores=1) == []
+    assert not study.result(case, "metrics.json").parent.exists()
 
 
 def test_a_log_that_grew_is_read_again(study: Study) -> None:
@@ -89,3 +100,39 @@ def test_plots_alone_are_drawn_again(study: Study) -> None:
     refresh(study, cores=2)
     changed = {key for key, time in times(study).items() if time != made[key]}
     assert changed == {"a/ranks.pdf"}
+
+
+def test_a_process_that_dies_costs_its_own_experiment_only(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the kernel kills it for its memory: it is named, and all others are made."""
+    names = [f"x{at}" for at in range(6)]
+    cases = tuple(replace(study.cases[0], name=name) for name in names)
+    parse = refresh_module.parse_logs
+
+    def parse_or_die(stages: Any, output: Path, **options: Any) -> object:
+        if output.name == "x2":
+            os._exit(9)
+        return parse(stages, output, **options)
+
+    monkeypatch.setattr(refresh_module, "parse_logs", parse_or_die)
+    (problem,) = refresh(replace(study, cases=cases), cores=2)
+    assert problem.startswith("x2: the process")
+    made = [name for name in names if (Path(study.results) / name / "ranks.pdf").exists()]
+    assert made == [name for name in names if name != "x2"]
+
+
+def test_the_study_is_not_sent_with_every_experiment(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds all experiments: ten thousand would be sent ten thousand times, for an hour."""
+    cases = tuple(replace(study.cases[0], name=f"x{at}") for at in range(200))
+    sent: list[int] = []
+
+    def note(given: Study, cases: Sequence[Case], cores: int) -> dict[str, str]:
+        sent.append(len(pickle.dumps((given, cases[0]))))
+        return {case.name: "" for case in cases}
+
+    monkeypatch.setattr(refresh_module, "_refresh_some", note)
+    assert refresh(replace(study, cases=cases), cores=2) == []
+    assert sent[0] < 2_000

@@ -135,12 +135,52 @@ def test_without_an_objective_the_most_telling_metric_is_chosen(
     assert (expected or "") in made.objective_text
 
 
+def test_a_chosen_loss_orders_by_the_least() -> None:
+    losses = [0.5, 0.25, 0.75]
+    made = table([
+        outcome(f"e{n}", {"lr": n}, summary({"train": {"val_loss": loss}}))
+        for n, loss in enumerate(losses)
+    ])  # fmt: skip
+    assert made.values("val_loss") == sorted(losses)
+    assert made.objective_text.startswith("val_loss, less is better")
+
+
 def test_the_users_own_metric_is_preferred_as_objective() -> None:
     found = summary({"train": {"val_acc": 0.5}}, measured={"bleu": {"value": 30.5}})
     measures = Measures(metrics=(MetricPattern("bleu", "train", "x"),))
     made = table([outcome("a", {}, found)], measures)
     assert made.objective == "bleu"
     assert made.rows[0][made.position("bleu")] == 30.5
+
+
+def test_the_users_own_metric_may_be_called_best() -> None:
+    """The best values of other metrics are never chosen; this is none of them."""
+    found = summary({"train": {"val_acc": metric("val_acc", "nan", 0.7, 3)}},
+                    measured={"best acc": {"value": 0.25}})  # fmt: skip
+    measures = Measures(metrics=(MetricPattern("best acc", "train", "x"),))
+    made = table([outcome("a", {}, found)], measures)
+    assert made.objective == "best acc"
+    assert table([outcome("a", {}, found)]).objective is None
+
+
+@pytest.mark.parametrize(("name", "group"), [("val_acc", "objective"), ("lr", "parameter")])
+def test_a_parameter_that_is_the_objective_stays_a_parameter(name: str, group: str) -> None:
+    """A metric stands before the parameters; a parameter keeps its place among them."""
+    outcomes = [trained(f"e{lr}", lr / 10, bs=8 * lr, lr=lr) for lr in (1, 2)]
+    made = table(outcomes, Measures(objective=Objective(name, "max")))
+    keys = [column.key for column in made.columns if column.group in ("objective", "parameter")]
+    assert keys == (["val_acc", "bs", "lr"] if name == "val_acc" else ["bs", "lr"])
+    assert made.columns[made.position(name)].group == group
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_an_infinite_value_is_never_the_best(mode: Any) -> None:
+    """It belongs to a run that diverged, and stands after all numbers, whatever its sign."""
+    values = ["inf", 0.5, "-inf", 0.25]
+    outcomes = [trained(str(value), value, lr=n) for n, value in enumerate(values)]
+    made = table(outcomes, Measures(objective=Objective("val_acc", mode)))
+    numbers = ["0.5", "0.25"] if mode == "max" else ["0.25", "0.5"]
+    assert made.values("experiment") == [*numbers, "inf", "-inf"]
 
 
 def test_only_parameters_that_differ_are_columns_with_their_types() -> None:

@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 import pytest
-from made_studies import outcome, study, summary
+from made_studies import metric, outcome, study, summary
 
 from sweepmake.aggregate.columns import Cell, Grid
 from sweepmake.aggregate.failure_rows import build_failures
@@ -53,9 +53,65 @@ def test_settings_have_the_statistics_of_their_seeds() -> None:
     assert "missing" not in rows[0]
 
 
+def test_settings_are_ordered_by_the_mean_of_a_loss_too() -> None:
+    """The least first where less is better, and the mean's column says so."""
+    losses = {1: 0.5, 2: 0.25, 3: 0.75}
+    grid = settings([
+        outcome(f"e{lr}", {"lr": lr}, summary({"train": {"val_loss": loss}}))
+        for lr, loss in losses.items()
+    ])  # fmt: skip
+    assert [row["lr"] for row in records(grid)] == [2, 1, 3]
+    rules = {column.key: column.rule for column in grid.columns if column.rule}
+    assert rules == {"val_loss.mean": "min"}
+
+
+def test_settings_have_the_varied_parameters_and_metrics_alone() -> None:
+    """Not what is equal everywhere, what a run took, or Training Log Wizard's counts."""
+    found = summary({"train": {"val_acc": 0.5}}, total_epochs=3)
+    made = [
+        outcome(f"e{lr}", {"lr": lr, "data": "digits", "seed": 1}, found, wall_time_s=9.0)
+        for lr in (1, 2)
+    ]
+    statistics_of = [f"val_acc.{kind}" for kind in ("mean", "std", "n", "min", "max")]
+    keys = [column.key for column in settings(made).columns]
+    assert keys == ["lr", "finished", "planned", *statistics_of]
+
+
+def test_of_many_missing_seeds_some_are_named() -> None:
+    """Ten, and how many more there are."""
+    whole = [trained(0.5, lr=1, seed=seed) for seed in range(13)]
+    for most, told in ((12, "; and 2 more"), (10, "seed 10 (not in the sweep)")):
+        outcomes = [*whole[: most + 1], trained(0.5, lr=2, seed=0)]
+        missing = {row["lr"]: row["missing"] for row in records(settings(outcomes))}
+        assert missing[1] is None
+        assert str(missing[2]).endswith(told)
+        assert str(missing[2]).count("not in the sweep") == 10
+
+
+def test_settings_leave_out_the_epochs_of_best_values_alone() -> None:
+    """Lightning logs a metric `train_loss_epoch`: that is no epoch."""
+    found = {"val_acc": metric("val_acc", 0.5, 0.7, 3), "train_loss_epoch": 0.25}
+    made = [outcome("a", {"lr": 1, "seed": 1}, summary({"train": found}))]
+    (row,) = records(settings(made))
+    assert row["train_loss_epoch.mean"] == 0.25
+    assert row["best_val_acc.mean"] == 0.7
+    assert "best_val_acc_epoch.mean" not in row
+
+
+def test_a_parameter_is_no_detail_of_the_settings_whatever_its_name() -> None:
+    """Details can be folded away; `clip.max` is what tells the settings apart."""
+    found = summary({"train": {"val_acc": 0.5, "loss": 1.0}})
+    parameters = [{"clip.max": clip, "x.n": clip, "seed": 1} for clip in (1, 2)]
+    details = settings([outcome(f"e{n}", one, found) for n, one in enumerate(parameters)]).details
+    assert "loss.max" in details
+    assert not {"clip.max", "x.n", "val_acc.max"} & details
+
+
 def test_one_seed_has_no_standard_deviation() -> None:
     (row,) = records(settings([trained(0.5, lr=1, seed=0)]))
     assert (row["val_acc.mean"], row["val_acc.std"], row["val_acc.n"]) == (0.5, None, 1)
+    (row,) = records(settings([trained("inf", lr=1, seed=0)]))
+    assert (row["val_acc.mean"], row["val_acc.std"], row["val_acc.n"]) == (math.inf, None, 1)
 
 
 def test_missing_seeds_are_named_with_what_became_of_them() -> None:

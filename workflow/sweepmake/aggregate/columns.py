@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-__all__ = ["Cell", "Column", "Field", "Grid", "Group", "as_number", "unique_headings"]
+__all__ = ["Cell", "Column", "Field", "Grid", "Group", "as_number", "cell_text", "unique_headings"]
 
 Cell = str | int | float | bool | None
 """A value; None for an empty cell. Floats may be nan or infinite where a log says so."""
@@ -25,6 +25,7 @@ class Column:
         group: what it tells about.
         rule: "max" or "min" where one of them is better, else None.
         unit: "s", "MB", … or "".
+        derived: whether it only tells more of a metric: its best value, or the epoch of that.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Column:
     group: Group
     rule: str | None = None
     unit: str = ""
+    derived: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,23 @@ class Grid:
     left_out: int = 0
 
 
-def as_number(value: Cell) -> float | None:
-    """Return a cell as a number; None for what is none: texts, truth values, nan."""
-    if isinstance(value, str | bool) or value is None or value != value:
+def as_number(value: object) -> float | None:
+    """Return a cell or a value of JSON as a number; None for what is none: texts, true, nan, …."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
     try:
         return float(value)
     except OverflowError:  # an integer beyond all floats
         return math.inf if value > 0 else -math.inf
+
+
+def cell_text(value: Cell, digits: int = 6) -> str:
+    """Return a cell as a reader sees it in words and labels, floats with so many digits."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def unique_headings(columns: Iterable[Column]) -> list[Column]:

@@ -283,10 +283,11 @@ def _bests(
     best = keys.claim(f"{owner}best_{name}", "log")
     epoch = keys.claim(f"{best}_epoch", "log")
     places = [number_cell(one.get("best_epoch")) for one in metrics]
+    heading = best.replace("_", " ", 1)
     return [
-        _field(Column(best, best.replace("_", " ", 1), "metric", rule), bests, shown=tells),
+        _field(Column(best, heading, "metric", rule, derived=True), bests, shown=tells),
         _field(
-            Column(epoch, f"{best.replace('_', ' ', 1)} epoch", "metric"),
+            Column(epoch, f"{heading} epoch", "metric", derived=True),
             places,
             shown=tells and epochs,
             if_filled=True,

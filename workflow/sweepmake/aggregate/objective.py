@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,12 +47,18 @@ def find_goal(measures: Measures, fields: Sequence[Field]) -> Goal:
 
 
 def best_first(values: Sequence[Cell], mode: str) -> list[int]:
-    """Return the places of the values, the best first; those that are no number last, in order."""
+    """Return the places of the values, the best first; those that are no number last, in order.
+
+    Nor are infinite floats, which would be the best: a loss of -inf belongs to a run that diverged.
+    """
     sign = -1 if mode == "max" else 1
 
     def key(at: int) -> tuple[bool, float]:
-        value = as_number(values[at])
-        return (True, 0.0) if value is None else (False, sign * value)
+        cell = values[at]
+        value = as_number(cell)
+        if value is None or (isinstance(cell, float) and math.isinf(cell)):
+            return (True, 0.0)
+        return (False, sign * value)
 
     return sorted(range(len(values)), key=key)
 
@@ -113,7 +120,7 @@ def _no_such(
         for field in fields
         if field.column.group in ("training", "metric") and field.filled
     ]
-    if not any(field.column.group == "metric" and field.filled for field in fields) and not metrics:
+    if not metrics:
         return ()
     return tuple(
         f"objective '{objective.expression}': no experiment has '{name}' "
@@ -134,7 +141,7 @@ def _choose(measures: Measures, fields: Sequence[Field]) -> Goal:
         if field.column.rule is not None
         and field.column.group in ("training", "metric")
         and any(as_number(value) is not None for value in field.values)
-        and not field.column.heading.startswith("best ")
+        and not field.column.derived
     ]
     own = {one.name for one in measures.metrics}
 

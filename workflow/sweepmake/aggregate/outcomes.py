@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sweepmake.aggregate.columns import as_number
 from sweepmake.aggregate.study import Case, Study
 from sweepmake.records import read_record
 
@@ -121,26 +122,28 @@ def _overall(statuses: Sequence[str]) -> str:
 
 def _stage(case: Case, stage: str) -> StageOutcome:
     """Return how a stage stands, by the record that the stage runner keeps."""
-    record = read_record(f"{case.records}/{stage}.json")
+    path = f"{case.records}/{stage}.json"
+    record = read_record(path)
     if record is None:
         return StageOutcome(stage, "not started")
-    status = str(record.get("state", "lost"))
-    code = record.get("exit_code")
+    status, code = str(record.get("state", "lost")), record.get("exit_code")
     if status == "running":
         status, code = _settled(case, stage, record)
+        if status != "running" and read_record(path) != record:
+            return _stage(case, stage)  # it has just ended, or begun again
     slot = str(record.get("slot") or "")
-    declared = _number(record.get("gpu")) or 0
+    declared = as_number(record.get("gpu")) or 0
     return StageOutcome(
         stage=stage,
         status=status,
         exit_code=code if isinstance(code, int) else None,
-        started=_number(record.get("started")),
-        ended=_number(record.get("ended")),
-        wall_time_s=_number(record.get("wall_time_s")),
-        cpu_time_s=_number(record.get("cpu_time_s")),
-        max_memory_mb=_number(record.get("max_memory_mb")),
+        started=as_number(record.get("started")),
+        ended=as_number(record.get("ended")),
+        wall_time_s=as_number(record.get("wall_time_s")),
+        cpu_time_s=as_number(record.get("cpu_time_s")),
+        max_memory_mb=as_number(record.get("max_memory_mb")),
         gpus=(slot.count(",") + 1 if slot else int(declared)) if declared else 0,
-        attempt=int(_number(record.get("attempt")) or 0),
+        attempt=int(as_number(record.get("attempt")) or 0),
         log=str(record.get("log") or ""),
         host=str(record.get("host") or ""),
         command=str(record.get("command") or ""),
@@ -213,7 +216,3 @@ def _mapping(text: str) -> dict[str, Any]:
     except ValueError:
         return {}  # not written by this version; the workflow reads the logs again
     return found if isinstance(found, dict) else {}
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import math
-import os
 from collections import Counter
 from html import escape
 from importlib import resources
@@ -19,6 +18,7 @@ from sweepmake.aggregate.outcomes import STATUSES
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table
 from sweepmake.errors import SweepmakeError
+from sweepmake.replacing import replacing
 
 __all__ = ["write_page"]
 
@@ -70,15 +70,12 @@ def write_page(study: Study, table: Table, path: Path) -> None:
     Raises:
         SweepmakeError: it cannot be written; the old one stays.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(_render(study, table), encoding="utf-8", errors="replace")
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(_render(study, table), encoding="utf-8", errors="replace")
     except OSError as error:
         raise SweepmakeError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _render(study: Study, table: Table) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sweepmake.aggregate.outcomes import read_summary
@@ -26,7 +29,7 @@ def refresh(study: Study, *, cores: int) -> list[str]:
 
     Args:
         study: the experiments.
-        cores: how many processes work at a time.
+        cores: how many processes work at a time, at least 1.
 
     Returns:
         What went wrong, one message per experiment that could not be read or drawn; the others are
@@ -37,11 +40,33 @@ def refresh(study: Study, *, cores: int) -> list[str]:
         return []
     import sweepmake.figures.ranks  # noqa: F401 - here, once, before the processes fork
 
-    workers = max(1, min(cores, len(waiting)))
+    bare = replace(study, cases=())  # it goes to a process with every experiment
+    problems: dict[str, str] = {}
+    while waiting:
+        found = _refresh_some(bare, waiting, cores)
+        problems.update(found)
+        waiting = [case for case in waiting if case.name not in found]
+        # a process that dies takes the others' work with it; it worked at one of the first of these
+        alone, waiting = waiting[:cores], waiting[cores:]
+        for case in alone:
+            died = {case.name: f"{case.name}: the process that read it died (out of memory?)"}
+            problems.update(_refresh_some(bare, [case], 1) or died)
+    return [problems[case.name] for case in study.cases if problems.get(case.name)]
+
+
+def _refresh_some(study: Study, cases: Sequence[Case], cores: int) -> dict[str, str]:
+    """Return name → problem of the experiments that were done before a process died, if one did."""
+    found: dict[str, str] = {}
+    waiting: list[tuple[str, Future[str]]] = []
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        problems = pool.map(_refresh_case, [study] * len(waiting), waiting, chunksize=1)
-        return [problem for problem in problems if problem]
+    with ProcessPoolExecutor(min(cores, len(cases)), mp_context=context) as pool:
+        with suppress(BrokenProcessPool):
+            for case in cases:
+                waiting.append((case.name, pool.submit(_refresh_case, study, case)))
+        for name, future in waiting:
+            with suppress(BrokenProcessPool):
+                found[name] = future.result()
+    return found
 
 
 def _find_logs(study: Study, case: Case) -> list[StageLogs]:
@@ -102,6 +127,6 @@ def _refresh_case(study: Study, case: Case) -> str:
         )
     except (SweepmakeError, OSError) as error:
         return f"{case.name}: {error}"
-    except Exception as error:
+    except Exception as error:  # a fault of ours in one must not cost the others' results
         return f"{case.name}: {type(error).__name__}: {error}"
     return ""

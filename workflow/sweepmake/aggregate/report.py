@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sweepmake.aggregate.columns import Cell
+from sweepmake.aggregate.columns import cell_text
 from sweepmake.aggregate.outcomes import read_outcomes
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table, build_table
@@ -101,7 +101,7 @@ def _experiment_labels(table: Table, rows: Sequence[int]) -> list[dict[str, str]
             while heading in names:
                 heading += "_"
             cells = table.values(column.key)
-            names[heading] = [_safe(_text(cells[row])) for row in rows]
+            names[heading] = [_safe(cell_text(cells[row])) for row in rows]
     names["status"] = [table.outcomes[row].status for row in rows]
     if len(rows) == 2:
         columns = [*names.items()]
@@ -114,14 +114,6 @@ def _experiment_labels(table: Table, rows: Sequence[int]) -> list[dict[str, str]
         if len(counts) == 2 and len(set(counts.values())) == 1:
             values[0] += _ZERO_WIDTH_SPACE
     return [{key: values[at] for key, values in names.items()} for at in range(len(rows))]
-
-
-def _text(cell: Cell) -> str:
-    if cell is None:
-        return "none"
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    return f"{cell:.6g}" if isinstance(cell, float) else str(cell)
 
 
 def _safe(text: str) -> str:

@@ -91,7 +91,7 @@ def _measured(table: Table) -> list[int]:
         if column.key == table.objective
         or (
             column.group in ("training", "metric")
-            and not column.key.endswith("_epoch")
+            and not (column.derived and column.rule is None)  # the epoch of a best value
             and column.heading not in WIZARD_HEADINGS
         )
     ]
@@ -177,9 +177,11 @@ def _sorted(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], table: 
         order = best_first([row[at] for row in rows], columns[at].rule or "max")
     kept = [at for at, key in enumerate(keys) if key in shown]
     details = frozenset(
-        key
-        for key in keys
-        if key.endswith((".n", ".min", ".max")) and not key.startswith(f"{table.objective}.")
+        column.key
+        for column in columns
+        if column.group not in ("parameter", "experiment")
+        and column.key.endswith((".n", ".min", ".max"))
+        and not column.key.startswith(f"{table.objective}.")
     )
     return Grid(
         columns=tuple(unique_headings(columns[at] for at in kept)),

@@ -25,12 +25,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 from sweepmake.aggregate.table import Cell, Column, Table
 from sweepmake.errors import InputError
+from sweepmake.replacing import replacing
 
 __all__ = ["read_table_json", "write_table_json"]
 
@@ -47,7 +47,6 @@ def write_table_json(table: Table, path: Path) -> None:
         OSError: it cannot be written; what was there before stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     head: dict[str, Any] = {
         "format": _FORMAT,
         "objective": table.objective,
@@ -59,16 +58,12 @@ def write_table_json(table: Table, path: Path) -> None:
         {"key": c.key, "heading": c.heading, "group": c.group, "rule": c.rule, "unit": c.unit}
         for c in table.columns
     ]
-    try:
-        with partial.open("w", encoding="ascii") as file:
-            file.write("{\n")
-            file.writelines(f"{_dump(key)}: {_dump(value)},\n" for key, value in head.items())
-            file.write('"columns": [\n' + ",\n".join(map(_dump, columns)) + "\n],\n")
-            rows = [_dump([_to_json(cell) for cell in row]) for row in table.rows]
-            file.write('"rows": [\n' + ",\n".join(rows) + "\n]\n}\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("w", encoding="ascii") as file:
+        file.write("{\n")
+        file.writelines(f"{_dump(key)}: {_dump(value)},\n" for key, value in head.items())
+        file.write('"columns": [\n' + ",\n".join(map(_dump, columns)) + "\n],\n")
+        rows = [_dump([_to_json(cell) for cell in row]) for row in table.rows]
+        file.write('"rows": [\n' + ",\n".join(rows) + "\n]\n}\n")
 
 
 def read_table_json(path: Path) -> Table:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweepmake.aggregate.columns import Cell, Column
+from sweepmake.aggregate.columns import Column, cell_text
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table
 from sweepmake.figures.scale import Floats, Scale, number, parameter_scale, shorten, value_scale
@@ -89,7 +89,7 @@ class Comparison:
         ]
         cells = self.table.rows[row]
         parts = [
-            f"{plain(column.heading)} {_text(cells[self.table.position(column.key)])}"
+            f"{plain(column.heading)} {plain(cell_text(cells[self.table.position(column.key)], 4))}"
             for column in columns
         ]
         if not parts:
@@ -178,11 +178,3 @@ def limits(comparison: Comparison) -> tuple[float, float, int]:
 
 def _heading(column: Column) -> str:
     return plain(f"{column.heading} ({column.unit})" if column.unit else column.heading)
-
-
-def _text(cell: Cell) -> str:
-    if cell is None:
-        return "none"
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    return f"{cell:.4g}" if isinstance(cell, float) else plain(cell)

@@ -96,7 +96,7 @@ def plot_comparison(study: Study, table: Table, folder: Path) -> tuple[Path, ...
         _add_grid(add, comparison)
     for old in (folder / "comparison").iterdir():
         if old.suffix in (".svg", ".png") and old not in pictures:
-            old.unlink()  # of a sweep that had more parameters
+            old.unlink(missing_ok=True)  # of a sweep that had more parameters
     return (folder / "comparison.pdf", *pictures)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sweepmake.aggregate.columns import as_number
 from sweepmake.figures.bands import band_of
 from sweepmake.figures.history import STEP_TIME, Curve, Stage
 from sweepmake.figures.points import Floats
@@ -100,14 +101,14 @@ def examine(stage: Stage, summary: Mapping[str, Any]) -> Health:
 def _facts(stage: Stage, rank: int, told: Mapping[str, Any]) -> RankFacts:
     """Return what metrics.json and the history say of a rank."""
     account = told.get("account") or {}
-    epoch, step = _number(told.get("last_epoch")), _number(told.get("last_step"))
-    steps = _number(told.get("steps_per_epoch"))
+    epoch, step = as_number(told.get("last_epoch")), as_number(told.get("last_step"))
+    steps = as_number(told.get("steps_per_epoch"))
     end = stage.axis.place(epoch, step, steps) if epoch is not None or step is not None else np.nan
     found = (stage.curves.get((name, rank)) for name in stage.metrics)
     curves = [curve for curve in found if curve is not None]
     if not np.isfinite(end):
         end = max((float(curve.x[-1]) for curve in curves), default=np.nan)
-    time = _number(told.get("time_per_step_s"))
+    time = as_number(told.get("time_per_step_s"))
     if time is None and (STEP_TIME, rank) in stage.ends:
         values = stage.ends[STEP_TIME, rank].y
         if np.isfinite(values).any():
@@ -118,7 +119,7 @@ def _facts(stage: Stage, rank: int, told: Mapping[str, Any]) -> RankFacts:
         end=float(end) if curves and np.isfinite(end) else None,
         place=_place(epoch, step, steps),
         time_per_step_s=time,
-        early_stop_epoch=_number(told.get("early_stop_epoch")),
+        early_stop_epoch=as_number(told.get("early_stop_epoch")),
         died=bool(told.get("died")),
         restarts=_count(told.get("restarts")),
         lost=_count(account.get("lost")) + _count(told.get("segments_overlong")),
@@ -300,8 +301,8 @@ def _end_texts(ranks: Sequence[RankFacts], summary: Mapping[str, Any]) -> list[s
     if restarted:
         texts.append(f"{_ranks(restarted)} began again inside the log.")
     told = summary.get("ranks", {}).values()
-    planned = max((_number(rank.get("total_epochs")) or 0.0 for rank in told), default=0.0)
-    reached = max((_number(rank.get("last_epoch")) or 0.0 for rank in told), default=0.0)
+    planned = max((as_number(rank.get("total_epochs")) or 0.0 for rank in told), default=0.0)
+    reached = max((as_number(rank.get("last_epoch")) or 0.0 for rank in told), default=0.0)
     if planned > reached > 0 and not stopped:
         texts.append(f"{reached:g} of {planned:g} epochs were reached.")
     return texts
@@ -350,11 +351,5 @@ def rank_list(ranks: Sequence[int]) -> str:
     return ", ".join(texts[:_MOST_NAMED]) + (f" and {left} more" if left else "")
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
-
-
 def _count(value: object) -> int:
-    return int(_number(value) or 0)
+    return int(as_number(value) or 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -195,6 +196,6 @@ def _mean(ranks: Sequence[Mapping[float, float]]) -> tuple[Floats, Floats]:
     means = []
     for place in places:
         values = [rank[place] for rank in ranks if place in rank]
-        finite = [value for value in values if np.isfinite(value)]
+        finite = [value for value in values if math.isfinite(value)]
         means.append(sum(finite) / len(finite) if finite else float("nan"))
     return np.array(places, dtype=np.float64), np.array(means, dtype=np.float64)

@@ -29,12 +29,11 @@ from sweepmake.figures.panels import (
     label_of,
     number_text,
 )
-from sweepmake.figures.sheet import DASHED, DOTTED, POINTS
+from sweepmake.figures.sheet import DASHED, DOTTED
 from sweepmake.figures.style import (
     ACCENT,
     COLOURS,
     GREY,
-    INK,
     WIDTH,
     Book,
     Look,
@@ -42,6 +41,7 @@ from sweepmake.figures.style import (
     plain,
     wrapped,
 )
+from sweepmake.figures.words_page import NOTE_WIDTH, draw_words, numbers_notes
 from sweepmake.logs.tally import direction
 from sweepmake.naming import Value
 
@@ -57,7 +57,6 @@ _MOST_PAGES = 60  # metrics with a page of their own
 _MOST_PANELS = 12  # metrics on one page
 _FEW_EPOCHS = 3  # from which the ends of epochs tell more than the steps
 _LEGEND = 2.2  # inches
-_NOTE_WIDTH = 10.0  # inches
 _MOST_NOTES = 3  # lines at the foot of a page
 _VALIDATION = re.compile(r"(?:val|valid|validation|eval|dev|test)(?:[_/.\- ]|$)", re.IGNORECASE)
 _BAND_NOTE = "Line: median of the ranks; blue: 8 of 10 ranks; grey: all; further lines: outliers."
@@ -92,13 +91,13 @@ def plot_ranks(
     curved = [stage for stage in stages if stage.most_rows > 1]
     subject = f"What each rank logged; stages: {', '.join(told) or 'none'}"
     with Book(output, title=title, parameters=parameters, subject=subject) as book:
-        numbers = _numbers_notes(told, {stage.name for stage in curved})
+        numbers = numbers_notes(told, {stage.name for stage in curved})
         for at, stage in enumerate(curved):
             prefix = f"{plain(stage.name)}: " if len(told) > 1 else ""
             notes = numbers if at == 0 else []
             _StagePages(book, stage, told.get(stage.name, {}), prefix).draw(notes)
         if not curved:
-            _draw_words(book, told, numbers)
+            draw_words(book, told, numbers)
         return book.pages
 
 
@@ -204,7 +203,7 @@ class _StagePages:
         if not finite:
             words.append("nan and infinite values are left out")
         text = "; ".join(words).capitalize() + "."
-        return wrapped(text.split(" "), _NOTE_WIDTH, 7.5, 2)[0]
+        return wrapped(text.split(" "), NOTE_WIDTH, 7.5, 2)[0]
 
     def _main(self, metric: str) -> list[Curve]:
         """Return the curves that tell most: the ends of epochs if there are some, else the rows."""
@@ -371,48 +370,3 @@ def _entry(text: str, how: Look) -> Entry:
 def _span(numbers: Sequence[float]) -> str:
     low, high = min(numbers), max(numbers)
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
-
-
-def _number_words(told: Mapping[str, Any]) -> list[str]:
-    """Return the last value of every metric of a stage, in words."""
-    words = []
-    for name, facts in told.get("metrics", {}).items():
-        mean, spread, ranks = facts.get("mean"), facts.get("std"), facts.get("ranks") or 1
-        if mean is None:
-            continue
-        text = f"{plain(name)} {number_text(mean) if isinstance(mean, int | float) else mean}"
-        if ranks > 1 and isinstance(spread, int | float):
-            text += f" ± {number_text(spread)}"
-        words.append(text)
-    return words
-
-
-def _numbers_notes(told: Mapping[str, Any], curved: set[str]) -> list[str]:
-    """Return the numbers of the stages that have no curves, as lines for a foot."""
-    lines: list[str] = []
-    for name, stage in told.items():
-        words = [] if name in curved else _number_words(stage)
-        if words:
-            words = [f"{plain(name)}:", *(f"{word}," for word in words[:-1]), words[-1]]
-            found, left = wrapped(words, _NOTE_WIDTH - 1, 7.5, 1)
-            lines.append(found[0] + (f" ... and {left} more in metrics.json" if left else ""))
-    return lines
-
-
-def _draw_words(book: Book, told: Mapping[str, Any], numbers: Sequence[str]) -> None:
-    """Draw the one page of an experiment without curves: what there is, in words."""
-    what = "one row of numbers, no curves" if numbers else "no metrics were logged"
-    sheet = book.page(what)
-    lines = list(numbers) if numbers else ["Nothing that reads as a metric stands in the logs."]
-    for name, stage in told.items():
-        ranks = stage.get("ranks", {})
-        other = sum(rank.get("segments_other") or 0 for rank in ranks.values())
-        lines.append(
-            f"{plain(name)}: {len(ranks)} ranks, launcher {plain(stage.get('launcher'))}, "
-            f"reader {plain(stage.get('reader'))}, {other} pieces of other text."
-        )
-    if not told:
-        lines.append("No stage has a log yet.")
-    for at, line in enumerate(lines):
-        sheet.text(0.9 * POINTS, (6.2 - 0.28 * at) * POINTS, line, size=10, colour=INK)
-    book.add(sheet)

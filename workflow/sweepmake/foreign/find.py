@@ -24,8 +24,8 @@ from sweepmake.aggregate.study import Case
 from sweepmake.errors import InputError
 from sweepmake.foreign.files import Draft, check_folder, make_case, walk
 from sweepmake.foreign.layouts import draft_cases
-from sweepmake.foreign.names import natural_key
 from sweepmake.foreign.patterns import draft_matches
+from sweepmake.natural_order import natural_key
 
 __all__ = ["find_cases", "keep_out"]
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from sweepmake.naming import LONGEST_NAME, Value, decode_name
 
-__all__ = ["DEFAULT_STAGE", "STAGES", "name_of_path", "natural_key", "parameters_of_name",
+__all__ = ["DEFAULT_STAGE", "STAGES", "name_of_path", "parameters_of_name",
            "parameters_of_path", "read_value", "stage_key"]  # fmt: skip
 
 DEFAULT_STAGE = "train"
@@ -40,7 +40,6 @@ _KEY = r"[^\W\d_][^\W_.]*(?:\.[^\W_.]+)*_"
 _FIRST_KEY = re.compile(_KEY)
 _NEXT_ENTRY = re.compile(rf"-(?={_KEY})")
 _HASHED = re.compile(r"-[0-9a-f]{8}\Z")
-_PARTS = re.compile(r"([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
 
 
 def read_value(text: str) -> Value:
@@ -138,10 +137,3 @@ def stage_key(stage: str) -> tuple[int, str]:
     """Return a key that sorts stages as they usually run; those it does not know come last."""
     word = stage.lower()
     return (STAGES.index(word) if word in STAGES else len(STAGES)), stage
-
-
-def natural_key(name: str) -> tuple[tuple[tuple[float, str], ...], str]:
-    """Return a key that sorts names as people do: lr_2 before lr_10, 1e-05 before 0.001."""
-    parts = _PARTS.split(name)
-    key = tuple((float(p), "") if i % 2 else (0.0, p.casefold()) for i, p in enumerate(parts))
-    return key, name

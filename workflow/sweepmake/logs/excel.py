@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..replacing import replacing
 from .summary import number
 
 __all__ = ["write_excel"]
@@ -41,12 +41,8 @@ def write_excel(history: Path, metrics: Path, output: Path) -> None:
     sheet = book.create_sheet("metrics")
     for entry in _metric_rows(json.loads(metrics.read_text(encoding="utf-8"))):
         sheet.append(entry)
-    partial = output.with_name(f".{os.getpid()}.{output.name}")
-    try:
+    with replacing(output) as partial:
         book.save(partial)
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _cell(text: str) -> object:

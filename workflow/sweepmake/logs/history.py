@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ..replacing import replacing
 from .readers.base import Observation
 from .readers.bulk import EPOCH_ENDS, Epochs
 from .tally import Tally
@@ -231,23 +232,18 @@ def write_history(
         for name in stream.columns:
             columns.setdefault(name, len(columns))
     packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 31)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            header = ",".join([*PLACE_COLUMNS, *map(_quoted, columns)]) + "\n"
-            file.write(packer.compress(header.encode("utf-8", "replace")))
-            for stage, attempt, rank, stream in streams:
-                prefix = f"{_quoted(stage)},{attempt},{rank},".encode()
-                targets = [columns[name] for name in stream.columns]
-                for data, width in stream.pieces():
-                    lines = _widen(data, targets[:width], len(columns), prefix)
-                    file.write(packer.compress(lines))
-                    if on_rows is not None:
-                        on_rows(rank, lines)
-            file.write(packer.flush())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("wb") as file:
+        header = ",".join([*PLACE_COLUMNS, *map(_quoted, columns)]) + "\n"
+        file.write(packer.compress(header.encode("utf-8", "replace")))
+        for stage, attempt, rank, stream in streams:
+            prefix = f"{_quoted(stage)},{attempt},{rank},".encode()
+            targets = [columns[name] for name in stream.columns]
+            for data, width in stream.pieces():
+                lines = _widen(data, targets[:width], len(columns), prefix)
+                file.write(packer.compress(lines))
+                if on_rows is not None:
+                    on_rows(rank, lines)
+        file.write(packer.flush())
     return list(columns)
 
 

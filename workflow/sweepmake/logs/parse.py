@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..replacing import replacing
 from . import FORMAT_VERSION
 from .history import RowStream, Spool, write_history
 from .joining import join_streams
@@ -285,13 +285,8 @@ def _summary(
 
 def _write_json(path: Path, content: dict[str, Json]) -> None:
     """Write strict JSON, replacing the file in one step."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(_lines(content))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(_lines(content))
 
 
 def _lines(content: dict[str, Json]) -> Iterable[str]:
