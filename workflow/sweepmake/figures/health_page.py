@@ -22,7 +22,7 @@ _MOST_STICKS = 64
 
 
 def draw_health(sheet: Sheet, stage: Stage, health: Health, span: tuple[float, float]) -> None:
-    """Draw the page.
+    """Draw the page: of one rank, which compares with no other, its time per step and words.
 
     Args:
         sheet: a page with its header.
@@ -31,6 +31,9 @@ def draw_health(sheet: Sheet, stage: Stage, health: Health, span: tuple[float, f
     """
     places = grid(4)
     _draw_times(sheet, places[0], stage, health, span)
+    if len(health.ranks) == 1:
+        _draw_findings(sheet, places[1], health)
+        return
     _draw_ends(sheet, places[1], stage, health)
     _draw_losses(sheet, places[2], stage, health)
     _draw_findings(sheet, places[3], health)
