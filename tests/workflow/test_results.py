@@ -99,6 +99,20 @@ def test_a_failed_experiment_has_its_row_and_spares_the_others(sweep: Project) -
     assert set(statuses(sweep).values()) == {"finished"}
 
 
+def test_a_repeated_training_that_fails_leaves_no_old_numbers(sweep: Project) -> None:
+    """What the test of an earlier training found does not stand beside the failure."""
+    assert sweep.run().code == 0
+    sweep.write("import sys; sys.exit('broken')", "train.py")
+    done = sweep.run("--forcerun", "train")
+    assert done.code == 1
+    assert "Runs: 4 failed, 4 not started" in done.said
+    assert set(statuses(sweep).values()) == {"failed"}
+    assert {row.get("bleu") for row in rows(sweep)} == {None}
+    sweep.write(TRAIN, "train.py")
+    assert sweep.run().code == 0
+    assert [row["bleu"] for row in rows(sweep)] == [22.5, 21.5, 22.5, 21.5]
+
+
 def test_results_can_be_had_while_the_sweep_runs(sweep: Project) -> None:
     """`snakemake results` beside a running sweep shows what runs and disturbs nothing."""
     sweep.write("", "wait-0.1-1")

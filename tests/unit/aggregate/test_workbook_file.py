@@ -376,7 +376,7 @@ def test_a_folder_where_the_workbook_should_be_is_named(tmp_path: Path) -> None:
 
 
 def test_truth_values_and_text_of_several_lines_are_legible(tmp_path: Path) -> None:
-    """LibreOffice shows True as 1, and several lines across the rows above, unless told otherwise."""
+    """LibreOffice shows True as 1, and lines across the rows above, unless told."""
     text = "first\nsecond\nthird"
     write([outcome(str(at), {"flag": flag, "text": text if flag else "one"}) for at, flag in
            enumerate((True, False))], tmp_path)  # fmt: skip

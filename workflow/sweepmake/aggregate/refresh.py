@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sweepmake.aggregate.outcomes import read_summary
 from sweepmake.aggregate.study import Case, Study
+from sweepmake.attempts import outdated
 from sweepmake.errors import SweepmakeError
 from sweepmake.logs import FORMAT_VERSION
 from sweepmake.logs.options import LogOptions, read_with
@@ -70,8 +71,12 @@ def _refresh_some(study: Study, cases: Sequence[Case], cores: int) -> dict[str, 
 
 
 def _find_logs(study: Study, case: Case) -> list[StageLogs]:
-    """Return the logs of every stage that has some, also of stages not planned now."""
-    found = ((stage, case.find_logs(stage)) for stage in study.stages)
+    """Return the logs of every stage that has some, also of stages not planned now.
+
+    Those of an outdated stage tell nothing of the experiment as it is.
+    """
+    old = outdated(case.records, case.stages) if case.records else frozenset()
+    found = ((stage, case.find_logs(stage)) for stage in study.stages if stage not in old)
     return [StageLogs(stage, logs) for stage, logs in found if logs]
 
 
