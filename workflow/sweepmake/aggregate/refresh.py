@@ -17,7 +17,7 @@ from pathlib import Path
 from sweepmake.aggregate.outcomes import read_summary
 from sweepmake.aggregate.study import Case, Study
 from sweepmake.attempts import outdated
-from sweepmake.errors import SweepmakeError
+from sweepmake.errors import SweepmakeError, in_words
 from sweepmake.logs import FORMAT_VERSION
 from sweepmake.logs.options import LogOptions, read_with
 from sweepmake.logs.parse import StageLogs, parse_logs
@@ -131,7 +131,7 @@ def _refresh_case(study: Study, case: Case) -> str:
             parameters=case.parameters,
         )
     except (SweepmakeError, OSError) as error:
-        return f"{case.name}: {error}"
+        return f"{case.name}: {in_words(error)}"
     except Exception as error:  # a fault of ours in one must not cost the others' results
         return f"{case.name}: {type(error).__name__}: {error}"
     return ""
