@@ -411,6 +411,9 @@ def test_one_rank_is_told_in_words(tmp_path: Path) -> None:
     assert "There is one rank" in page
     assert "last loss" not in page
     assert "how far each rank came" not in page
+    lines = [row.replace(",0.02,", ",,") for row in rows(0, 4)]
+    page = plot(tmp_path, write(tmp_path, lines, r0={"time_per_step_s": 0.02}))[-1]
+    assert "time per step mean 20 ms" in page
 
 
 @pytest.mark.parametrize(("value", "ticks"), [(0.0, {"-1.0", "1.0"}), (0.1, {"0.090", "0.100"})])

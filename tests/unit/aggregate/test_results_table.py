@@ -348,3 +348,19 @@ def test_a_summary_of_another_version_does_no_harm() -> None:
 
 def test_no_experiments_make_an_empty_table() -> None:
     assert table([]).rows == ()
+
+
+def test_a_failed_experiment_is_no_reason_to_doubt_a_pattern() -> None:
+    """It ended before the line was printed; where a finished one lacks it too, that is said."""
+    measures = Measures(metrics=(MetricPattern("bleu", "", "BLEU = (.*)"),))
+    found = summary({"train": {"loss": 0.5}}, measured={"bleu": {"value": 27.5}})
+    lost = summary({"train": {"loss": 0.5}}, measured={"bleu": {"value": None}})
+    failed = outcome("failed", {"lr": 1}, lost, status="failed")
+    assert table([failed, outcome("good", {"lr": 2}, found)], measures).warnings == ()
+    assert (
+        "only 1 of the 2"
+        in table(
+            [failed, outcome("a", {"lr": 2}, found), outcome("b", {"lr": 3}, lost)], measures
+        ).warnings[0]
+    )
+    assert "none of the 1" in table([failed], measures).warnings[0]

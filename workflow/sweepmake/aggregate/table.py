@@ -122,8 +122,13 @@ def _arrange(fields: Sequence[Field], goal: Goal) -> list[Field]:
 
 
 def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
-    """Return a warning for each of the user's metrics that is missing where its stage was read."""
+    """Return a warning for each of the user's metrics that is missing where its stage was read.
+
+    One that failed or still runs has not come to the line that a pattern is for; it counts only
+    where none has finished.
+    """
     warnings = []
+    outcomes = [one for one in outcomes if one.status == "finished"] or outcomes
     for metric in study.measures.metrics:
         read = [
             mapping(outcome.summary.get("measured")).get(metric.name)

@@ -91,6 +91,9 @@ def _draw_times(
             shown = Curve(curve.rank, curve.x, curve.y * factor, curve.pale, curve.breaks)
             draw_curve(panel, shown, look(0), markers=len(curve.x) < _MOST_MARKERS)
         return
+    if len(facts) < 2:
+        _say(sheet, place, "time per step", f"mean {time_text(middle)}")
+        return
     caption = f"mean of each rank; line: the median, {time_text(middle)}"
     panel = Panel(sheet, place, title, caption)
     ranks = [rank.rank for rank in facts]
