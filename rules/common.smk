@@ -10,6 +10,7 @@ import sys
 
 try:
     from sweepmake import config as config_module, figures, gpus, plan as plan_module, session
+    from sweepmake.aggregate.markers import check_targets, check_writable, forget_missing
     from sweepmake.aggregate.study import study_of_logs, study_of_plan
     from sweepmake.errors import SweepmakeError
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
@@ -103,10 +104,19 @@ def report_entry(file):
 
 
 def logs_of(wildcards):
-    """List what the reading of an experiment's logs waits for: its last stage, or the logs."""
+    """List what the reading of an experiment's logs waits for: its last stage, or the logs.
+
+    Snakemake cannot have `<name>` or braces in a path. Such a log is read all the same, but only
+    `snakemake results` sees that it has changed.
+    """
     if PLAN:
         return PLAN.last_marker(wildcards.experiment)
-    return [log for logs in CASES[wildcards.experiment].logs.values() for log in logs]
+    return [
+        log
+        for logs in CASES[wildcards.experiment].logs.values()
+        for log in logs
+        if not set("<{}") & set(log)
+    ]
 
 
 ENDED = []  # holds something once all jobs have run, for --report-after-run

@@ -26,6 +26,7 @@ def is_made(marker):
 def begin():
     """Before the first job: say who runs here, prepare the runs, greet the user."""
     RULES_TO_RUN.update(job.rule.name for job in workflow.dag.needrun_jobs())
+    or_stop(check_writable, STUDY)
     plain = session.hide_job_events(STAGES_BY_RULE) if workflow.local_exec else True
     # `results` and logs that were made elsewhere need no GPU, and may be read beside a sweep
     if PLAN and RULES_TO_RUN - {"results"}:
@@ -82,6 +83,10 @@ def end(failed=False):
 
 
 STARTED = time.time()
+
+if workflow.is_main_process:
+    or_stop(check_targets, STUDY, sys.argv[1:])
+    forget_missing(STUDY)
 
 if workflow.is_main_process and PLAN:
     CLAIM = session.Claim(CONFIG.output)

@@ -9,7 +9,7 @@ from sweepmake.aggregate.publish import publish_comparison, publish_tables
 from sweepmake.aggregate.refresh import refresh
 from sweepmake.aggregate.study import make_study
 from sweepmake.config import read_config
-from sweepmake.errors import SweepmakeError
+from sweepmake.errors import SweepmakeError, in_words
 
 
 def main(job: argparse.Namespace) -> None:
@@ -29,5 +29,5 @@ if __name__ == "__main__":
     parser.add_argument("--cores", type=int, default=1, help="how many processes work at a time")
     try:
         main(parser.parse_args())
-    except SweepmakeError as error:
-        sys.exit(f"error: {error}")
+    except (SweepmakeError, OSError) as error:
+        sys.exit(f"error: {in_words(error)}")

@@ -8,7 +8,7 @@ from sweepmake.aggregate.outcomes import read_outcomes
 from sweepmake.aggregate.publish import publish_tables
 from sweepmake.aggregate.study import make_study
 from sweepmake.config import read_config
-from sweepmake.errors import SweepmakeError
+from sweepmake.errors import SweepmakeError, in_words
 
 
 def main(job: argparse.Namespace) -> None:
@@ -22,5 +22,5 @@ if __name__ == "__main__":
     parser.add_argument("--config", required=True, help="the whole configuration, as JSON")
     try:
         main(parser.parse_args())
-    except SweepmakeError as error:
-        sys.exit(f"error: {error}")
+    except (SweepmakeError, OSError) as error:
+        sys.exit(f"error: {in_words(error)}")

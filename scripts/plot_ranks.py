@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from sweepmake.errors import SweepmakeError
+from sweepmake.errors import SweepmakeError, in_words
 from sweepmake.figures.ranks import plot_ranks
 
 
@@ -24,5 +24,5 @@ if __name__ == "__main__":
     parser.add_argument("--parameters", default="{}", help="its parameters, as JSON")
     try:
         main(parser.parse_args())
-    except SweepmakeError as error:
-        sys.exit(f"error: {error}")
+    except (SweepmakeError, OSError) as error:
+        sys.exit(f"error: {in_words(error)}")

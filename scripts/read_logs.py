@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from sweepmake.attempts import find_logs
-from sweepmake.errors import SweepmakeError
+from sweepmake.errors import SweepmakeError, in_words
 from sweepmake.logs.options import LogOptions, read_metrics
 from sweepmake.logs.parse import StageLogs, parse_logs
 
@@ -36,5 +36,5 @@ if __name__ == "__main__":
     parser.add_argument("stages", nargs="+", help="the stages, in their order")
     try:
         main(parser.parse_args())
-    except SweepmakeError as error:
-        sys.exit(f"error: {error}")
+    except (SweepmakeError, OSError) as error:
+        sys.exit(f"error: {in_words(error)}")

@@ -23,7 +23,7 @@ class Runner:
     environment: dict[str, str] = field(default_factory=dict)
 
     def arguments(
-        self, *pieces: str, stage: str = "train", gpu: int = 1, after: str = ""
+        self, *pieces: str, stage: str = "train", gpu: int = 1, after: str = "", later: str = ""
     ) -> list[str]:
         return [
             sys.executable,
@@ -39,13 +39,20 @@ class Runner:
             "--suffix=",
             f"--log=output/E/.sweepmake/{stage}.log",
             f"--after={after}",
+            f"--later={later}",
             "--parameters=_name: E\n_output: output/E\nlr: 0.1\n",
             "--",
             *pieces,
         ]
 
     def start(
-        self, *pieces: str, stage: str = "train", gpu: int = 1, after: str = "", **told: str
+        self,
+        *pieces: str,
+        stage: str = "train",
+        gpu: int = 1,
+        after: str = "",
+        later: str = "",
+        **told: str,
     ) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
@@ -55,7 +62,7 @@ class Runner:
             **self.environment,
         }
         return subprocess.Popen(
-            self.arguments(*pieces, stage=stage, gpu=gpu, after=after),
+            self.arguments(*pieces, stage=stage, gpu=gpu, after=after, later=later),
             cwd=self.folder,
             env=environment,
             stderr=subprocess.PIPE,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 import yaml
 
 from sweepmake.config import read_config
-from sweepmake.errors import SweepmakeError
+from sweepmake.errors import InputError, SweepmakeError, in_words
 from sweepmake.plan import make_plan
 
 GOOD = "template:\n  train: echo {a} [b]\ndefault: {a: 1, b: 2}\nresource: [0]\n---\na: [1, 2]\n"
@@ -111,3 +112,12 @@ def test_bad_config(
     message = error_of(config)
     for part in expected:
         assert part.lower() in message.lower()
+
+
+def test_errors_of_the_system_are_told_without_their_number() -> None:
+    """What a user reads of a full disk: the words, the file where it is known, what to do."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert in_words(full).startswith("No space left on device (free some space")
+    denied = PermissionError(errno.EACCES, "Permission denied", "results/a")
+    assert in_words(denied) == "'results/a': Permission denied"
+    assert in_words(InputError("wrong")) == "wrong"

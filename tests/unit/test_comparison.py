@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,17 @@ def test_odd_sweeps_have_pages_all_the_same(
     files = plot_comparison(study, table, tmp_path)
     assert len(files) == 4
     assert said in pages(tmp_path)[0]
+
+
+def test_an_objective_without_values_is_not_called_missing(tmp_path: Path) -> None:
+    """Who has named an objective reads what is wrong with it, not that none is named."""
+    study, table = make_table(tmp_path, RATES, objective=None)
+    wrong = "objective 'val_acc / zero': no experiment has a value of it"
+    told = replace(table, warnings=(wrong,), objective_text="val_acc / zero, more is better")
+    plot_comparison(study, told, tmp_path)
+    for page in (pages(tmp_path)[0], pages(tmp_path)[-1]):
+        assert wrong in " ".join(page.split())
+        assert "There is no objective" not in page
 
 
 def test_more_than_twelve_parameters_get_more_pages_and_old_ones_go(tmp_path: Path) -> None:

@@ -410,12 +410,13 @@ class TestPlainLayouts:
         assert logs_of(cases["lr_2"], runs) == {"train": ["lr_2/one.log"]}
 
     def test_names_that_snakemake_cannot_take_are_changed(self, tmp_path: Path) -> None:
-        """Braces would be wildcards; two such names still differ."""
+        """Braces would be wildcards, <name> a path variable; two such names still differ."""
+        put(tmp_path / "a<b>/train.log")
         put(tmp_path / "a{b}/train.log")
         put(tmp_path / "a_b_/train.log")
         names = list(found(tmp_path))
-        assert len(names) == 2
-        assert not any(char in name for name in names for char in "{}")
+        assert len(names) == 3
+        assert not any(char in name for name in names for char in "{}<")
 
 
 class TestNames:

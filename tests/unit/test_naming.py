@@ -21,7 +21,7 @@ values = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=12),
-    st.text("aT_-./ {}1e0\n", max_size=12),
+    st.text("aT_-./ {}<>1e0\n", max_size=12),
     st.sampled_from(["T", "None", "nan", "1", "1.0", "-Lr_1", "x-0123abcd", "../../x", "a" * 300]),
 )
 choices = st.dictionaries(keys, values, max_size=4)
@@ -115,7 +115,7 @@ def test_a_name_is_one_safe_path_component(choice: dict) -> None:
     name = experiment_name(choice)
     assert 0 < len(name.encode("utf-8")) <= LONGEST_NAME
     assert name == experiment_name(dict(choice))
-    assert not set(name) & set("/{}\0\n")
+    assert not set(name) & set("/{}<\0\n")
     assert name.isprintable()
     assert name == name.strip()
     assert not name.startswith(".")
@@ -141,7 +141,7 @@ def test_a_name_is_mlrunners_where_that_loses_nothing(choice: dict) -> None:
         return
     read = decode_name(name) if choice else None
     if read is not None and typed(read) == typed(choice) and len(name.encode()) <= LONGEST_NAME:
-        safe = name.isprintable() and not re.search(r"[{}/]|_ | (-|$)", name)
+        safe = name.isprintable() and not re.search(r"[{}</]|_ | (-|$)", name)
         assert not safe or experiment_name(choice) == name
 
 

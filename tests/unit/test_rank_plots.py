@@ -402,3 +402,24 @@ def test_units_names_and_lists() -> None:
     assert validation_metrics(["eval_x", "loss"]) == ["eval_x"]
     assert rank_list([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7, 8"
     assert EMPTY > 1e300
+
+
+def test_one_rank_is_told_in_words(tmp_path: Path) -> None:
+    """One rank is compared with nobody: its time per step and the findings, no axis of ranks."""
+    page = plot(tmp_path, write(tmp_path, rows(0, 4)))[-1]
+    assert "time per step (ms)" in page
+    assert "There is one rank" in page
+    assert "last loss" not in page
+    assert "how far each rank came" not in page
+    lines = [row.replace(",0.02,", ",,") for row in rows(0, 4)]
+    page = plot(tmp_path, write(tmp_path, lines, r0={"time_per_step_s": 0.02}))[-1]
+    assert "time per step mean 20 ms" in page
+
+
+@pytest.mark.parametrize(("value", "ticks"), [(0.0, {"-1.0", "1.0"}), (0.1, {"0.090", "0.100"})])
+def test_a_constant_metric_has_round_ticks(tmp_path: Path, value: float, ticks: set[str]) -> None:
+    """A learning rate that stays is a flat line between ticks that can be read."""
+    lines = [f"train,1,0,{epoch},,,,,{value + value * epoch * 1e-15}" for epoch in range(1, 6)]
+    page = plot(tmp_path, write(tmp_path, lines, "lr"))[1].replace("\N{MINUS SIGN}", "-")
+    assert ticks <= set(page.split())
+    assert "e-" not in page

@@ -66,6 +66,16 @@ def test_the_last_lines_tell_what_became_of_every_run(plan: Plan) -> None:
     assert lines[1] == f"  FAILED      train: output/{names[1]}  (log: the.log)"
 
 
+def test_a_stage_that_is_to_come_again_is_not_called_skipped(plan: Plan) -> None:
+    """After a training that was repeated and failed, the old test is no finished run."""
+    folder = Path(plan.records(next(iter(plan.experiments))))
+    folder.mkdir(parents=True)
+    for stage, state, started in (("train", "failed", 110.0), ("test", "finished", 50.0)):
+        record = {"state": state, "started": started, "ended": started + 1, "log": "the.log"}
+        (folder / f"{stage}.json").write_text(json.dumps(record))
+    assert outcome(plan, since=100.0).splitlines()[0] == "Runs: 1 failed, 3 not started"
+
+
 def test_too_many_slots_are_warned_of_and_too_few_are_an_error(plan: Plan) -> None:
     """A stage that can never start is an error before anything starts."""
     assert check_slots(plan, slots("0", "1"), None) is None

@@ -117,6 +117,17 @@ def test_a_rerun_of_the_stage_before_makes_a_run_stale(runner: Runner) -> None:
     assert "START" in runner.run("echo test", stage="test", after=marker)[1]
 
 
+def test_a_run_that_begins_takes_the_markers_of_later_stages_away(runner: Runner) -> None:
+    """Were it to fail, Snakemake would otherwise find the last stage's marker and do nothing."""
+    later = "output/E/.sweepmake/avg.done\noutput/E/.sweepmake/test.done"
+    assert runner.run("echo 1", later=later)[0] == 0
+    assert runner.run("echo test", stage="test")[0] == 0
+    assert "SKIP" in runner.run("echo 1", later=later)[1]
+    assert runner.path(".sweepmake/test.done").exists()
+    assert runner.run("false", later=later)[0] == 1
+    assert not runner.path(".sweepmake/test.done").exists()
+
+
 @pytest.mark.parametrize("forced", ["*", "train", "avg\noutput/E/.sweepmake/train.done"])
 def test_what_is_forced_runs_again(runner: Runner, forced: str) -> None:
     """--forceall, a stage and a marker each force the run."""

@@ -98,8 +98,8 @@ def test_the_report_shows_all_results(sweep: Project, browser: Browser, tmp_path
     )
     assert sorted(cells) == [
         ["1", "0.1", "</script>", "finished"],
-        ["2", "0.1", "{layer}", "failed"],
-        ["3", "0.2", "</script>", "finished"],
+        ["2", "0.2", "</script>", "finished"],
+        ["3", "0.1", "{layer}", "failed"],
         ["4", "0.2", "{layer}", "failed"],
     ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,20 @@ def test_a_failed_experiment_has_its_row_and_spares_the_others(sweep: Project) -
     assert set(statuses(sweep).values()) == {"finished"}
 
 
+def test_a_repeated_training_that_fails_leaves_no_old_numbers(sweep: Project) -> None:
+    """What the test of an earlier training found does not stand beside the failure."""
+    assert sweep.run().code == 0
+    sweep.write("import sys; sys.exit('broken')", "train.py")
+    done = sweep.run("--forcerun", "train")
+    assert done.code == 1
+    assert "Runs: 4 failed, 4 not started" in done.said
+    assert set(statuses(sweep).values()) == {"failed"}
+    assert {row.get("bleu") for row in rows(sweep)} == {None}
+    sweep.write(TRAIN, "train.py")
+    assert sweep.run().code == 0
+    assert [row["bleu"] for row in rows(sweep)] == [22.5, 21.5, 22.5, 21.5]
+
+
 def test_results_can_be_had_while_the_sweep_runs(sweep: Project) -> None:
     """`snakemake results` beside a running sweep shows what runs and disturbs nothing."""
     sweep.write("", "wait-0.1-1")
@@ -150,6 +166,60 @@ def test_an_objective_that_no_experiment_has(sweep: Project) -> None:
     assert "val_acc" in done.said
     assert "Traceback" not in done.said
     assert len(rows(sweep)) == 4
+
+
+def test_a_deleted_workbook_is_made_again(sweep: Project) -> None:
+    """Snakemake knows the workbook by a marker only; by its own name it is explained."""
+    assert sweep.run().code == 0
+    sweep.path("results/experiments.xlsx").unlink()
+    sweep.path("results/comparison.pdf").unlink()
+    done = sweep.run()
+    assert done.code == 0, done.said
+    assert not done.started
+    assert len(rows(sweep)) == 4
+    assert sweep.path("results/comparison.pdf").exists()
+    sweep.target = "results/experiments.xlsx"
+    asked = sweep.run()
+    assert asked.code == 1
+    assert "snakemake --cores 4 results" in asked.said
+    assert "MissingRule" not in asked.said
+
+
+def test_parameters_that_look_like_snakemakes_variables(sweep: Project) -> None:
+    """`<b>` and `<results>` in a value are text, in names of files too."""
+    sweep.write(
+        "template: {train: 'echo loss={lr} {text}'}\n---\nlr: [1]\n"
+        "text: ['<b>x</b>', '<results>']\n"
+    )
+    done = sweep.run()
+    assert done.code == 0, done.said
+    assert {row["text"] for row in rows(sweep)} == {"<b>x</b>", "<results>"}
+    assert not list(sweep.folder.glob("output/*results/results"))
+
+
+def test_folders_of_logs_that_look_like_snakemakes_patterns(project: Project) -> None:
+    """Logs made elsewhere may lie in folders called <b> or {y}."""
+    project.path("logs").mkdir(parents=True)
+    for name in ("a<b>", "<results>", "x{y}"):
+        project.write("epoch=1 loss=0.5\n", f"logs/{name}.log")
+    project.target = "all"
+    done = project.run("--config", "logs=logs")
+    assert done.code == 0, done.said
+    assert [row["loss"] for row in rows(project)] == [0.5] * 3
+
+
+def test_what_cannot_be_written_is_said_without_a_traceback(sweep: Project) -> None:
+    """The operating system's words and the file; not where in the program that was."""
+    assert sweep.run("--until", "test").code == 0
+    sweep.path(f"results/{NAMES[0]}").mkdir(parents=True)
+    command = [sys.executable, str(REPOSITORY / "scripts" / "read_logs.py"), "train"]
+    command += [f"--folder=output/{NAMES[0]}", f"--records=output/{NAMES[0]}/.sweepmake"]
+    command += [f"--output=results/{NAMES[0]}/file/in/a/file"]
+    sweep.write("", f"results/{NAMES[0]}/file")
+    done = subprocess.run(command, cwd=sweep.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_the_results_folder_cannot_be_a_file(sweep: Project) -> None:

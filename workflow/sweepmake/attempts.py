@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sweepmake.records import read_record
 
-__all__ = ["find_logs", "newest_logs"]
+__all__ = ["find_logs", "newest_logs", "outdated"]
 
 
 def find_logs(
@@ -66,6 +66,28 @@ def newest_logs(folder: Path, records: Path, stage: str, suffix: str = "") -> tu
         logs = sorted(folder.glob(f"log.{glob.escape(stage)}.????????.??????{glob.escape(suffix)}"))
         return tuple(logs[-1:])
     return tuple(reversed(found))
+
+
+def outdated(records: str, stages: Sequence[str]) -> frozenset[str]:
+    """Return the stages whose newest run is older than the newest of a stage before them.
+
+    What they did, they did to what is no longer there, as a test of a model that has been trained
+    again. The workflow runs them again when the stages before them have finished.
+
+    Args:
+        records: the folder of an experiment's records.
+        stages: the stages, in their order.
+    """
+    found = set()
+    newest = 0.0
+    for stage in stages:
+        started = (read_record(f"{records}/{stage}.json") or {}).get("started")
+        if not isinstance(started, int | float):
+            continue
+        if started < newest:
+            found.add(stage)
+        newest = max(newest, started)
+    return frozenset(found)
 
 
 def _attempts(path: Path, stage: str) -> list[dict[str, object]]:

@@ -124,15 +124,15 @@ def read_config(
 
 
 def check_folders(config: Config) -> None:
-    """Raise InputError where a folder cannot be written to: a file lies there, or it has braces.
+    """Raise InputError where a folder cannot be used: a file lies there, or it is a pattern.
 
-    Braces are Snakemake's wildcards, and it takes some paths as patterns.
+    `{name}` is a wildcard of Snakemake, and `<name>` one of its path variables.
     """
     for key in ("output", "results"):
         folder = Path(getattr(config, key))
-        if "{" in str(folder) or "}" in str(folder):
+        if set("{}<") & set(str(folder)):
             raise InputError(
-                f"config: '{key}' is '{folder}', but a folder's name cannot hold braces here",
+                f"config: '{key}' is '{folder}', but it cannot hold braces or < here",
                 hint=f"choose another one: --config {key}=FOLDER",
             )
         there = next((path for path in (folder, *folder.parents) if path.exists()), None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["InputError", "SweepmakeError", "suggestion"]
+import errno
 
+__all__ = ["InputError", "SweepmakeError", "in_words", "suggestion"]
 
 _MOST_LISTED = 20
 
@@ -55,3 +56,14 @@ def suggestion(word: object, known: list[str] | tuple[str, ...]) -> str | None:
         more = len(known) - _MOST_LISTED
         return "one of: " + ", ".join(known[:_MOST_LISTED]) + (f" and {more} more" * (more > 0))
     return None
+
+
+def in_words(error: Exception) -> str:
+    """Return what a user reads of an error: of the operating system's without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    place = f"'{error.filename}': " if error.filename else ""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{place}{error.strerror}" + (
+        " (free some space in the folder of results and in /tmp)" if full else ""
+    )

@@ -82,7 +82,7 @@ def parse_name_template(source: Source, node: Scalar, known: Collection[str]) ->
                 hint=suggestion(key, tuple(sorted(known))),
             )
     for literal in parts[0::2]:
-        wrong = re.search(r"[/{}\x00-\x1f\x7f]", literal)
+        wrong = re.search(r"[/{}<\x00-\x1f\x7f]", literal)
         if wrong:
             raise source.error(
                 f"'name': found {wrong[0]!r}, which a folder's name cannot hold",

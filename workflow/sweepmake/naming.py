@@ -132,9 +132,12 @@ def safe_value(value: Value) -> tuple[str, bool]:
 
 
 def _safe_text(text: str) -> tuple[str, bool]:
-    """Return a text as mlrunner writes it, with `_` for what Snakemake or a terminal trips over."""
+    """Return a text as mlrunner writes it, with `_` for what Snakemake or a terminal trips over.
+
+    Snakemake takes `{name}` for a wildcard and `<name>` for a variable of its own.
+    """
     safe = re.sub(r"^[/.]*", "", text)
-    safe = "".join([char if char.isprintable() and char not in "/{}" else "_" for char in safe])
+    safe = "".join([char if char.isprintable() and char not in "/{}<" else "_" for char in safe])
     safe = re.sub(r"^ +| +$", "_", safe)[-_LONGEST_TEXT:]
     return safe, safe == text
 

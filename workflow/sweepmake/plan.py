@@ -60,7 +60,7 @@ class Plan:
         measures: metrics, objective and headings, of params.yaml and the configuration.
     """
 
-    __slots__ = ("_after", "_numbers", "_parameters", "_stages", "config",
+    __slots__ = ("_after", "_later", "_numbers", "_parameters", "_stages", "config",
                  "experiments", "measures", "slots", "sweep")  # fmt: skip
 
     def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
@@ -79,6 +79,7 @@ class Plan:
         self._stages: dict[str, Stage] = {stage.name: stage for stage in sweep.stages}
         order = tuple(self._stages)
         self._after = {s: order[:i][::-1] for i, s in enumerate(order)}
+        self._later = {s: order[i + 1 :] for i, s in enumerate(order)}
         self._parameters: dict[str, str] = {}
 
     @property
@@ -157,6 +158,7 @@ class Plan:
             f"--suffix={self.suffix(experiment)}",
             f"--log={self.records(experiment)}/{stage}.log",
             "--after=" + "\n".join(self.marker(experiment, s) for s in self._after[stage]),
+            "--later=" + "\n".join(self.marker(experiment, s) for s in self._later[stage]),
             f"--parameters={self._param_text(experiment)}",
         ]
         return shlex.join(options)  # here, once: Snakemake formats a job's command four times

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweepmake import records
+from sweepmake.attempts import outdated
 from sweepmake.errors import SweepmakeError
 from sweepmake.slots import can_take
 
@@ -191,9 +192,10 @@ def outcome(plan: Plan, since: float) -> str:
     counts: Counter[str] = Counter()
     failed: list[str] = []
     for name, experiment in plan.experiments.items():
+        old = outdated(plan.records(name), experiment.stages)
         for stage in experiment.stages:
             record = records.read_record(f"{plan.records(name)}/{stage}.json") or {}
-            state = str(record.get("state", "waiting"))
+            state = "waiting" if stage in old else str(record.get("state", "waiting"))
             if state == "finished" and float(str(record["ended"])) < since:
                 state = "finished before"
             counts[state] += 1

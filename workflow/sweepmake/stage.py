@@ -48,6 +48,7 @@ class Run:
         quiet: whether it says that to the file alone, and not on the terminal.
         suffix: "" or, where experiments share a folder, "." and the experiment's name.
         after: the markers of the stages before it, the nearest first.
+        later: the markers of the stages after it.
         parameters: the YAML text of `param`, without `_time` and `_scripts`.
         pieces: the command, cut where the time goes in.
     """
@@ -57,6 +58,7 @@ class Run:
         "experiment",
         "folder",
         "gpu",
+        "later",
         "log",
         "number",
         "parameters",
@@ -78,6 +80,7 @@ class Run:
         self.quiet = False
         self.suffix = options.get("suffix", "")
         self.after = [m for m in options.get("after", "").split("\n") if m]
+        self.later = [m for m in options.get("later", "").split("\n") if m]
         self.parameters = options["parameters"]
         self.pieces = pieces
 
@@ -293,7 +296,10 @@ def _open_record(
         "fingerprint": run.fingerprint,
     }
     _remove(run.record_path("exit"))
-    _remove(run.record_path("done"))
+    # later stages have to come again: were this one to fail, and their markers to stay, Snakemake
+    # would find the experiment complete
+    for marker in (run.record_path("done"), *run.later):
+        _remove(marker)
     records.write_atomically(run.record_path("json"), records.to_json(record))
     script = f"CUDA_VISIBLE_DEVICES={devices} {command} > {_shell_quote(log)} 2>&1"
     parameters = f"{run.parameters}_time: '{now}'\n"

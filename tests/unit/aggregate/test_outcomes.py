@@ -59,6 +59,28 @@ def test_the_status_follows_from_the_stages(
     assert status(study) == whole
 
 
+def test_a_test_of_an_older_training_does_not_count(study: Study) -> None:
+    """When train runs again, test is to come again: what it found is of another model."""
+    write(study, "train", started=10.0)
+    write(study, "test", started=20.0)
+    assert status(study) == "finished"
+    write(study, "train", started=30.0)
+    assert status(study) == "unfinished"
+    assert read_outcome(study, study.cases[0]).stages[1].wall_time_s is None
+    write(study, "train", started=30.0, state="failed", exit_code=1)
+    assert status(study) == "failed"
+
+
+def test_a_summary_of_deleted_logs_does_not_count(study: Study) -> None:
+    """Who deletes an experiment's folder sees no numbers of it, though its results are there."""
+    log = Path(study.cases[0].folder) / "log.train.20261121.120000"
+    log.write_text("epoch=1 loss=0.5\n")
+    parse_logs([StageLogs("train", (log,))], Path(study.results) / "a")
+    assert read_outcome(study, study.cases[0]).summary["stages"]
+    log.unlink()
+    assert read_outcome(study, study.cases[0]).summary == {}
+
+
 def test_a_run_is_running_as_long_as_someone_holds_its_lock(study: Study) -> None:
     """A record that says "running" is believed while the process that wrote it lives."""
     write(study, "train", state="running", exit_code=None)

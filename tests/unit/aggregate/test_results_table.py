@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,18 @@ def test_rows_stand_best_first_and_those_without_a_number_last_in_file_order() -
     assert table(outcomes).values("experiment") == ["high", "same", "low", "nan", "none"]
     less = Measures(objective=Objective("val_acc", "min"))
     assert table(outcomes, less).values("experiment") == ["low", "high", "same", "nan", "none"]
+
+
+def test_what_has_finished_stands_before_what_may_change() -> None:
+    """The first row is the one that won: one that failed has a number, but not its last."""
+    outcomes = [
+        replace(trained("failed", 0.95, lr=1), status="failed"),
+        trained("won", 0.9, lr=2),
+        replace(trained("running", 0.99, lr=3), status="running"),
+        trained("other", 0.5, lr=4),
+        trained("diverged", "nan", lr=5),
+    ]
+    assert table(outcomes).values("experiment") == ["won", "other", "running", "failed", "diverged"]
 
 
 def test_an_expression_of_metrics_is_a_column_and_orders() -> None:
@@ -335,3 +348,19 @@ def test_a_summary_of_another_version_does_no_harm() -> None:
 
 def test_no_experiments_make_an_empty_table() -> None:
     assert table([]).rows == ()
+
+
+def test_a_failed_experiment_is_no_reason_to_doubt_a_pattern() -> None:
+    """It ended before the line was printed; where a finished one lacks it too, that is said."""
+    measures = Measures(metrics=(MetricPattern("bleu", "", "BLEU = (.*)"),))
+    found = summary({"train": {"loss": 0.5}}, measured={"bleu": {"value": 27.5}})
+    lost = summary({"train": {"loss": 0.5}}, measured={"bleu": {"value": None}})
+    failed = outcome("failed", {"lr": 1}, lost, status="failed")
+    assert table([failed, outcome("good", {"lr": 2}, found)], measures).warnings == ()
+    assert (
+        "only 1 of the 2"
+        in table(
+            [failed, outcome("a", {"lr": 2}, found), outcome("b", {"lr": 3}, lost)], measures
+        ).warnings[0]
+    )
+    assert "none of the 1" in table([failed], measures).warnings[0]

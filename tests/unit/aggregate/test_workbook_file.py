@@ -373,3 +373,18 @@ def test_a_folder_where_the_workbook_should_be_is_named(tmp_path: Path) -> None:
     with pytest.raises(SweepmakeError, match=r"experiments.xlsx': Is a directory"):
         write(sweep(), tmp_path)
     assert [path.name for path in (tmp_path / "results").iterdir()] == [WORKBOOK]
+
+
+def test_truth_values_and_text_of_several_lines_are_legible(tmp_path: Path) -> None:
+    """LibreOffice shows True as 1, and lines across the rows above, unless told."""
+    text = "first\nsecond\nthird"
+    write([outcome(str(at), {"flag": flag, "text": text if flag else "one"}) for at, flag in
+           enumerate((True, False))], tmp_path)  # fmt: skip
+    sheet = book(tmp_path)["experiments"]
+    for row, flag in zip(cells(sheet), (True, False), strict=True):
+        assert row["flag"].value is flag
+        assert row["flag"].number_format == '"TRUE";"TRUE";"FALSE"'
+    lines, one = (row["text"] for row in cells(sheet))
+    assert lines.value == text
+    assert (lines.alignment.vertical, one.alignment.vertical) == ("top", None)
+    assert sheet.row_dimensions[lines.row].height == 15

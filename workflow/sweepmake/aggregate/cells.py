@@ -91,6 +91,7 @@ class Look:
         colour: of the text, "RRGGBB"; "" for black.
         fill: the background, "RRGGBB"; "" for none.
         wrap: whether long text is broken into lines.
+        top: whether text of several lines begins at the top, and is cut where the row ends.
         align: "left", "right", "center" or "" for Excel's choice.
         line: whether a line is drawn below.
         indent: steps between the border and the text.
@@ -102,6 +103,7 @@ class Look:
     colour: str = ""
     fill: str = ""
     wrap: bool = False
+    top: bool = False
     align: str = ""
     line: bool = False
     indent: int = 0
@@ -150,8 +152,8 @@ def _styled(sheet: WriteOnlyWorksheet, look: Look, risky: bool) -> BookCell:
         cell.fill = PatternFill("solid", fgColor=look.fill)
     cell.alignment = Alignment(
         horizontal=look.align or None,
-        vertical="center" if look.wrap else None,
-        wrap_text=look.wrap or None,
+        vertical="top" if look.top else "center" if look.wrap else None,
+        wrap_text=look.wrap or look.top or None,
         indent=look.indent,
     )
     if look.line:

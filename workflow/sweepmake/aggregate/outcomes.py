@@ -12,6 +12,7 @@ from typing import Any
 
 from sweepmake.aggregate.columns import as_number
 from sweepmake.aggregate.study import Case, Study
+from sweepmake.attempts import outdated
 from sweepmake.records import read_record
 
 __all__ = ["STATUSES", "Outcome", "StageOutcome", "read_outcome", "read_outcomes", "read_summary"]
@@ -103,8 +104,15 @@ def read_outcome(study: Study, case: Case) -> Outcome:
     """Return what became of one experiment: of its records, and its summary if it was made."""
     summary = read_summary(study.result(case, "metrics.json"))
     if case.records:
-        stages = tuple(_stage(case, stage) for stage in case.stages)
-        return Outcome(case, _overall([stage.status for stage in stages]), stages, summary)
+        old = outdated(case.records, case.stages)
+        stages = tuple(
+            StageOutcome(stage, "not started") if stage in old else _stage(case, stage)
+            for stage in case.stages
+        )
+        status = _overall([stage.status for stage in stages])
+        if status == "not started" and not any(case.find_logs(stage) for stage in study.stages):
+            summary = {}  # of logs that somebody has deleted
+        return Outcome(case, status, stages, summary)
     stages = tuple(_foreign_stage(case, stage, summary) for stage in case.stages)
     status = "unreadable" if case.problem else _overall([stage.status for stage in stages])
     return Outcome(case, status, stages, summary)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from sweepmake.aggregate.outcomes import read_summary
 from sweepmake.aggregate.study import Case, Study
-from sweepmake.errors import SweepmakeError
+from sweepmake.attempts import outdated
+from sweepmake.errors import SweepmakeError, in_words
 from sweepmake.logs import FORMAT_VERSION
 from sweepmake.logs.options import LogOptions, read_with
 from sweepmake.logs.parse import StageLogs, parse_logs
@@ -70,8 +71,12 @@ def _refresh_some(study: Study, cases: Sequence[Case], cores: int) -> dict[str, 
 
 
 def _find_logs(study: Study, case: Case) -> list[StageLogs]:
-    """Return the logs of every stage that has some, also of stages not planned now."""
-    found = ((stage, case.find_logs(stage)) for stage in study.stages)
+    """Return the logs of every stage that has some, also of stages not planned now.
+
+    Those of an outdated stage tell nothing of the experiment as it is.
+    """
+    old = outdated(case.records, case.stages) if case.records else frozenset()
+    found = ((stage, case.find_logs(stage)) for stage in study.stages if stage not in old)
     return [StageLogs(stage, logs) for stage, logs in found if logs]
 
 
@@ -126,7 +131,7 @@ def _refresh_case(study: Study, case: Case) -> str:
             parameters=case.parameters,
         )
     except (SweepmakeError, OSError) as error:
-        return f"{case.name}: {error}"
+        return f"{case.name}: {in_words(error)}"
     except Exception as error:  # a fault of ours in one must not cost the others' results
         return f"{case.name}: {type(error).__name__}: {error}"
     return ""

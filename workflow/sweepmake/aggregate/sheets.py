@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweepmake.aggregate.cells import (
@@ -52,6 +53,7 @@ _HEADER_FILLS = {
 _BEST_FILL = "FFE699"
 _SCALE = ("F8B4A6", "FFFFFF", "9AD1A6")  # worst, middle, best
 _LINE_HEIGHT = 15.0
+_TRUTH_FORMAT = '"TRUE";"TRUE";"FALSE"'  # without it, LibreOffice shows 1 and 0
 
 _Writer = Callable[[Cell], "BookCell | Cell"]
 """Makes what stands for a value in a row."""
@@ -90,7 +92,9 @@ def add_grid(
     styles = Styles(sheet)
     sheet.append(_headings(styles, grid))
     writers = _writers(styles, grid, layouts)
-    for row in grid.rows:
+    for number, row in enumerate(grid.rows, 2):
+        if any(isinstance(value, str) and ("\n" in value or "\r" in value) for value in row):
+            sheet.row_dimensions[number].height = _LINE_HEIGHT  # as low as the others
         sheet.append(
             None if value is None else write(value)
             for write, value in zip(writers, row, strict=True)
@@ -186,10 +190,15 @@ def _colour(sheet: WriteOnlyWorksheet, cells: str, less_is_better: bool) -> None
 
 def _text_writer(styles: Styles, look: Look) -> _Writer:
     """Return what makes cells of texts of one look."""
+    # where it does not begin at the top, LibreOffice draws a second line across the row above
+    lines = replace(look, top=True)
     plain, risky = styles.model(look), styles.model(look, risky=True)
+    plain_lines, risky_lines = styles.model(lines), styles.model(lines, risky=True)
 
     def write(value: Cell) -> BookCell:
         text = clean_text(str(value))
+        if "\n" in text:
+            return text_cell(risky_lines if is_formula_like(text) else plain_lines, text)
         return text_cell(risky if is_formula_like(text) else plain, text)
 
     return write
@@ -223,6 +232,7 @@ def _writer(styles: Styles, column: Column, layout: ColumnLayout) -> _Writer:
     plain = styles.model(Look(number_format=layout.number_format))
     small_style = styles.model(Look(number_format=layout.small_format))
     best_style = styles.model(Look(number_format=layout.number_format, bold=True, fill=_BEST_FILL))
+    truth = styles.model(Look(number_format=_TRUTH_FORMAT, align="left", indent=1))
     best, small = layout.best, layout.small
     bare = layout.number_format == "General"  # needs no style: openpyxl is faster without
 
@@ -230,7 +240,9 @@ def _writer(styles: Styles, column: Column, layout: ColumnLayout) -> _Writer:
         value = book_value(value)
         if value is None or isinstance(value, str):
             return write_text(value)
-        if value == best and not isinstance(value, bool):
+        if isinstance(value, bool):
+            return number_cell(truth, value)
+        if value == best:
             return number_cell(best_style, value)
         if -small < value < small and value:
             return number_cell(small_style, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sweepmake.aggregate.columns import Cell, Column, Field, unique_headings
+from sweepmake.aggregate.columns import Cell, Column, Field, as_number, unique_headings
 from sweepmake.aggregate.failures import Failure, describe_failure
 from sweepmake.aggregate.fields import collect_fields, mapping, varied_parameters
 from sweepmake.aggregate.objective import Goal, best_first, find_goal
@@ -22,8 +22,8 @@ class Table:
 
     Attributes:
         columns: the columns, in their order.
-        rows: one per experiment, as long as `columns`: by the objective, the best first; those
-            without it after them, in the order of the file.
+        rows: one per experiment, as long as `columns`: by the objective, the best first, those
+            that have finished before others; those without it last, in the order of the file.
         outcomes: the experiment of each row.
         constant: the parameters that are equal in all experiments.
         objective: key of the objective's column; None where there is nothing to order by.
@@ -79,7 +79,7 @@ def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:
     shown = _arrange(fields, goal)
     order = list(range(len(outcomes)))
     if goal.field is not None:
-        order = best_first(goal.field.values, goal.mode)
+        order = _ranked(goal, goal.field.values, outcomes)
     parameters = [outcome.case.parameters for outcome in outcomes]
     constant = varied_parameters(parameters)[1]
     return Table(
@@ -91,6 +91,18 @@ def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:
         objective_text=goal.text,
         warnings=(*goal.warnings, *_unmatched(study, outcomes)),
         failures=failures,
+    )
+
+
+def _ranked(goal: Goal, values: Sequence[Cell], outcomes: Sequence[Outcome]) -> list[int]:
+    """Return the places of the experiments: the best that has finished first.
+
+    What has not finished may have a better number, but nobody knows its last one. It comes next,
+    and what has no number at all last.
+    """
+    order = best_first(values, goal.mode)
+    return sorted(
+        order, key=lambda at: (as_number(values[at]) is None, outcomes[at].status != "finished")
     )
 
 
@@ -110,8 +122,13 @@ def _arrange(fields: Sequence[Field], goal: Goal) -> list[Field]:
 
 
 def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
-    """Return a warning for each of the user's metrics that is missing where its stage was read."""
+    """Return a warning for each of the user's metrics that is missing where its stage was read.
+
+    One that failed or still runs has not come to the line that a pattern is for; it counts only
+    where none has finished.
+    """
     warnings = []
+    outcomes = [one for one in outcomes if one.status == "finished"] or outcomes
     for metric in study.measures.metrics:
         read = [
             mapping(outcome.summary.get("measured")).get(metric.name)

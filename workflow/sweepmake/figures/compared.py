@@ -52,6 +52,9 @@ class Comparison:
     def problem(self) -> str:
         """Say why nothing can be compared; "" where it can."""
         if self.table.objective is None:
+            wrong = [text for text in self.table.warnings if text.startswith("objective ")]
+            if wrong or self.table.objective_text:
+                return wrong[0] if wrong else f"No experiment has {self.table.objective_text}."
             return (
                 "There is no objective to compare the experiments by. Name one in the first "
                 "document of params.yaml, such as objective: {metric: val_acc, mode: max}."

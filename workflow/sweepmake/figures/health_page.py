@@ -22,7 +22,7 @@ _MOST_STICKS = 64
 
 
 def draw_health(sheet: Sheet, stage: Stage, health: Health, span: tuple[float, float]) -> None:
-    """Draw the page.
+    """Draw the page: of one rank, which compares with no other, its time per step and words.
 
     Args:
         sheet: a page with its header.
@@ -31,6 +31,9 @@ def draw_health(sheet: Sheet, stage: Stage, health: Health, span: tuple[float, f
     """
     places = grid(4)
     _draw_times(sheet, places[0], stage, health, span)
+    if len(health.ranks) == 1:
+        _draw_findings(sheet, places[1], health)
+        return
     _draw_ends(sheet, places[1], stage, health)
     _draw_losses(sheet, places[2], stage, health)
     _draw_findings(sheet, places[3], health)
@@ -87,6 +90,9 @@ def _draw_times(
         for curve in curves:
             shown = Curve(curve.rank, curve.x, curve.y * factor, curve.pale, curve.breaks)
             draw_curve(panel, shown, look(0), markers=len(curve.x) < _MOST_MARKERS)
+        return
+    if len(facts) < 2:
+        _say(sheet, place, "time per step", f"mean {time_text(middle)}")
         return
     caption = f"mean of each rank; line: the median, {time_text(middle)}"
     panel = Panel(sheet, place, title, caption)

@@ -36,6 +36,7 @@ Place = tuple[float, float, float, float]
 
 _TOP, _BOTTOM, _LEFT, _RIGHT = 1.68, 0.98, 0.95, 0.35  # inches around all panels of a page
 _BETWEEN_X, _BETWEEN_Y = 0.75, 0.78  # inches between panels, for labels and titles
+_EQUAL = 1e-9  # of their size: values that differ by less are one, their mean rounded
 _LOG_FROM = 300.0  # a span from which a logarithmic axis shows more
 _UNITS = (
     (re.compile(r"(_ms|_milliseconds)$"), "ms"),
@@ -165,8 +166,10 @@ class Panel:
             low, high = low / margin, high * margin
             ticks = [float(tick) for tick in LogLocator(numticks=6).tick_values(low, high)]
         else:
-            if high == low:
-                low, high = low - abs(low) * 0.05 - 1e-9, high + abs(high) * 0.05 + 1e-9
+            size = max(abs(low), abs(high))
+            if high - low <= _EQUAL * size:  # a constant, such as a learning rate
+                around = size * 0.1 or 1.0
+                low, high = (low if zero and low == 0 else low - around), high + around
             margin = (high - low) * 0.05
             low, high = (low if zero and low == 0 else low - margin), high + margin
             most = max(2, int(self.place[3] / 0.3))

@@ -123,7 +123,7 @@ def name_of_path(path: str) -> str:
     Where more than the slashes had to be replaced or cut, the name ends in a hash of the path.
     """
     plain = path.replace("/", "-")
-    safe = plain.replace("{", "_").replace("}", "_")
+    safe = plain.replace("{", "_").replace("}", "_").replace("<", "_")
     if not safe.isprintable():
         safe = "".join(char if char.isprintable() else "_" for char in safe)
     safe = re.sub(r"^[.\s]+|\s+$", "_", safe)
