@@ -18,8 +18,9 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.outcomes import read_outcomes
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.workbook import WORKBOOK, write_tables
 
 STAGES = ("train", "avg", "test")

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.columns import Cell, Column
 from sweepmake.aggregate.outcomes import Outcome, StageOutcome
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table
 from sweepmake.measures import Measures
 from sweepmake.naming import Value

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from nbclient import NotebookClient
 
+from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.outcomes import read_outcomes
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import build_table
 from sweepmake.aggregate.table_json import write_table_json
 from sweepmake.logs.parse import StageLogs, parse_logs

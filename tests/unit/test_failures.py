@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_runner import Runner
 
+from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.failures import KINDS, Failure, describe_failure
 from sweepmake.aggregate.last_words import TAIL, read_last_words
 from sweepmake.aggregate.outcomes import Outcome, StageOutcome, read_outcome
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.study import Study
 
 DATA = Path(__file__).parent.parent / "data"
 CASE = Case("e", {}, "output/e", "output/e/.sweepmake", ("train", "test"))

@@ -13,7 +13,8 @@ from typing import IO
 
 import pytest
 
-from sweepmake.aggregate.study import Case, Study, make_study
+from sweepmake.aggregate.cases import Case
+from sweepmake.aggregate.study import Study, make_study
 from sweepmake.config import read_config
 from sweepmake.errors import InputError
 from sweepmake.foreign import find_cases

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.outcomes import Outcome, StageOutcome
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.study import Study
 from sweepmake.logs.tally import direction
 from sweepmake.measures import Measures
 from sweepmake.naming import Value

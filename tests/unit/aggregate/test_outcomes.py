@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from sweepmake.aggregate import outcomes
-from sweepmake.aggregate.outcomes import read_outcome, read_summary
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.cases import Case
+from sweepmake.aggregate.outcomes import read_outcome
+from sweepmake.aggregate.study import Study
+from sweepmake.aggregate.summary_file import read_summary
 from sweepmake.logs.parse import StageLogs, parse_logs
 
 HERE = os.uname().nodename

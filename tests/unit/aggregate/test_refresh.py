@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from sweepmake.aggregate import refresh as refresh_module
-from sweepmake.aggregate.outcomes import read_summary
+from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.refresh import refresh
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.study import Study
+from sweepmake.aggregate.summary_file import read_summary
 from sweepmake.measures import Measures, MetricPattern
 
 

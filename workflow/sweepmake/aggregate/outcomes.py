@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.columns import as_number
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.study import Study
+from sweepmake.aggregate.summary_file import read_summary
 from sweepmake.attempts import outdated
 from sweepmake.records import read_record
 
-__all__ = ["STATUSES", "Outcome", "StageOutcome", "read_outcome", "read_outcomes", "read_summary"]
+__all__ = ["STATUSES", "Outcome", "StageOutcome", "read_outcome", "read_outcomes"]
 
 STATUSES = (
     "finished",
@@ -196,31 +197,3 @@ def _foreign_stage(case: Case, stage: str, summary: Mapping[str, Any]) -> StageO
     return StageOutcome(
         stage, "failed" if died else "finished", attempt=len(logs), log=str(logs[-1])
     )
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """Return a metrics.json without its rows (`results` and what follows it); {} for none.
-
-    The rows can be a thousand times longer than all else, and they stand last: the file is read up
-    to the line on which they begin.
-    """
-    lines: list[str] = []
-    try:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.startswith('"results"'):
-                    break
-                lines.append(line)
-            else:
-                return _mapping("".join(lines))
-    except OSError:
-        return {}
-    return _mapping("".join(lines).rstrip().removesuffix(",") + "\n}")
-
-
-def _mapping(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}  # not written by this version; the workflow reads the logs again
-    return found if isinstance(found, dict) else {}

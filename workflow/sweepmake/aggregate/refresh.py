@@ -14,8 +14,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from sweepmake.aggregate.outcomes import read_summary
-from sweepmake.aggregate.study import Case, Study
+from sweepmake.aggregate.cases import Case
+from sweepmake.aggregate.study import Study
+from sweepmake.aggregate.summary_file import read_summary
 from sweepmake.attempts import outdated
 from sweepmake.errors import SweepmakeError, in_words
 from sweepmake.logs import FORMAT_VERSION

@@ -8,47 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweepmake.attempts import find_logs
+from sweepmake.aggregate.cases import Case
+from sweepmake.foreign import find_cases, keep_out
 from sweepmake.measures import Measures, metrics_to_json
 from sweepmake.measures_reader import merge_measures
-from sweepmake.naming import Value
 from sweepmake.plan import RECORDS, literal, make_plan
 
 if TYPE_CHECKING:
     from sweepmake.config import Config
     from sweepmake.plan import Plan
 
-__all__ = ["Case", "Study", "make_study", "study_of_logs", "study_of_plan"]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One experiment, as far as it is known without reading its files.
-
-    Attributes:
-        name: the experiment's name.
-        parameters: all its parameters, in the order in which they should be shown.
-        folder: where its logs lie.
-        records: the folder of its runs' records; "" where it was not run by Sweepmake.
-        suffix: what the names of its logs end with where experiments share a folder, else "".
-        stages: the stages that it is to go through, in their order.
-        logs: stage → the logs of its attempts, oldest first, where they are already known (logs
-            made elsewhere); else they are found by their names.
-        problem: why there is nothing to read, in words for the table ("empty log"); "" otherwise.
-    """
-
-    name: str
-    parameters: Mapping[str, Value]
-    folder: str
-    records: str
-    stages: tuple[str, ...]
-    suffix: str = ""
-    logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    problem: str = ""
-
-    def find_logs(self, stage: str) -> tuple[Path, ...]:
-        """Return the logs of the newest run of a stage: its attempts, oldest first."""
-        return find_logs(self.folder, self.records, stage, self.suffix, self.logs)
+__all__ = ["Study", "make_study", "study_of_logs", "study_of_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +92,6 @@ def study_of_logs(config: Config) -> Study:
         InputError: there is no such folder, it holds no logs, the results would go into it, or the
             configuration names a stage or a parameter that there is not.
     """
-    from sweepmake.foreign import find_cases, keep_out  # it builds on this module
-
     folder = config.log_folder or "."
     cases, stages = find_cases(folder, config.log_names)
     keep_out(folder, config.results, cases)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sweepmake.aggregate.outcomes import read_summary
+from sweepmake.aggregate.summary_file import read_summary
 from sweepmake.errors import InputError
 from sweepmake.figures.bands import Band, band_of, mean, quantiles, spread
 from sweepmake.figures.health import Health, examine, outliers, rank_list

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sweepmake.aggregate.study import Case
+from sweepmake.aggregate.cases import Case
 from sweepmake.errors import InputError
 from sweepmake.foreign.names import DEFAULT_STAGE, read_value
 from sweepmake.naming import Value

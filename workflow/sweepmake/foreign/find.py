@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sweepmake.aggregate.study import Case
+from sweepmake.aggregate.cases import Case
 from sweepmake.errors import InputError
 from sweepmake.foreign.files import Draft, check_folder, make_case, walk
 from sweepmake.foreign.layouts import draft_cases
