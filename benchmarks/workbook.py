@@ -21,7 +21,7 @@ from pathlib import Path
 from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.outcomes import read_outcomes
 from sweepmake.aggregate.study import Study
-from sweepmake.aggregate.workbook import WORKBOOK, write_tables
+from sweepmake.workbook.tables import WORKBOOK, write_tables
 
 STAGES = ("train", "avg", "test")
 METRICS = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweepmake.aggregate.expressions import FUNCTIONS, evaluate, is_name, names
 from sweepmake.errors import InputError
+from sweepmake.expressions import FUNCTIONS, evaluate, is_name, names
 
 VALUES = {"a": 2.0, "b": -3.0, "zero": 0.0, "acc@1": 0.5, "acc@5": 0.75, "val_dsc": 1.0,
           "val_loss": 4.0, "lambda": 7.0, "max": 9.0, "no": None, "nan": math.nan, "µ": 1.5,

@@ -20,13 +20,9 @@ MODULES = sorted(
 
 
 def table() -> list[list[str]]:
-    """Return the modules of each line of the table; those of the workbook stand behind it."""
-    lines = re.findall(r"^\| (`.*?) \|(.*)\|$", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.M)
-    rows = [re.findall(r"`([^`]+)`", first) for first, _ in lines]
-    for row, (_, second) in zip(rows, lines, strict=True):
-        if "aggregate/workbook" in row:
-            row += [f"aggregate/{name}" for name in re.findall(r"`([^`]+)`", second)]
-    return rows
+    """Return the modules of each line of the table."""
+    lines = re.findall(r"^\| (`.*?) \|.*\|$", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.M)
+    return [re.findall(r"`([^`]+)`", first) for first in lines]
 
 
 def place(module: str) -> int:

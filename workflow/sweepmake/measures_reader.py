@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
-from sweepmake.aggregate import expressions
+from sweepmake import expressions
 from sweepmake.errors import InputError, suggestion
 from sweepmake.first_document import describe, plain_text
 from sweepmake.logs.tally import direction

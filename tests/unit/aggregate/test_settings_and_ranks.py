@@ -10,12 +10,12 @@ import pytest
 from made_studies import metric, outcome, study, summary
 
 from sweepmake.aggregate.columns import Cell, Grid
-from sweepmake.aggregate.failure_rows import build_failures
 from sweepmake.aggregate.outcomes import Outcome
-from sweepmake.aggregate.rank_rows import build_ranks
-from sweepmake.aggregate.settings import build_settings
 from sweepmake.aggregate.table import build_table
 from sweepmake.measures import Measures
+from sweepmake.workbook.failure_rows import build_failures
+from sweepmake.workbook.rank_rows import build_ranks
+from sweepmake.workbook.settings import build_settings
 
 
 def settings(outcomes: list[Outcome], **measures: Any) -> Grid:

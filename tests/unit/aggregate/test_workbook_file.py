@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from made_studies import outcome, study, summary
 from openpyxl.utils import get_column_letter
 
-from sweepmake.aggregate import sheets, workbook
-from sweepmake.aggregate.csv_file import guarded, plain_text
 from sweepmake.aggregate.outcomes import Outcome
 from sweepmake.aggregate.table import Table
-from sweepmake.aggregate.workbook import CSV, WORKBOOK, write_tables
 from sweepmake.errors import SweepmakeError
 from sweepmake.measures import Measures, Objective
+from sweepmake.workbook import sheets, tables
+from sweepmake.workbook.csv_file import guarded, plain_text
+from sweepmake.workbook.tables import CSV, WORKBOOK, write_tables
 
 NOW = datetime(2026, 11, 21, 22, 30)
 HOSTILE = [
@@ -220,7 +220,7 @@ def test_more_links_than_excel_opens_are_texts_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sheets, "MOST_LINKS", 13)
-    monkeypatch.setattr(workbook, "MOST_LINKS", 13)
+    monkeypatch.setattr(tables, "MOST_LINKS", 13)
     write(sweep(), tmp_path)
     rows = cells(book(tmp_path)["experiments"])
     assert [bool(row["log"].hyperlink) for row in rows] == [True] * 5 + [False]
@@ -233,8 +233,8 @@ def test_more_links_than_excel_opens_are_texts_and_that_is_said(
 def test_more_rows_and_columns_than_a_sheet_has_are_left_out_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook, "MOST_ROWS", 4)
-    monkeypatch.setattr(workbook, "MOST_COLUMNS", 5)
+    monkeypatch.setattr(tables, "MOST_ROWS", 4)
+    monkeypatch.setattr(tables, "MOST_COLUMNS", 5)
     write(sweep(), tmp_path)
     found = book(tmp_path)
     sheet = found["experiments"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sweepmake.aggregate import expressions
+from sweepmake import expressions
 from sweepmake.aggregate.columns import Cell, Column, Field, as_number
 from sweepmake.errors import suggestion
 from sweepmake.measures import Measures, Objective

@@ -12,13 +12,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeGuard
 
-from sweepmake.aggregate.cells import link_target
 from sweepmake.aggregate.columns import Cell, Column
 from sweepmake.aggregate.outcomes import STATUSES
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table
 from sweepmake.errors import SweepmakeError
 from sweepmake.replacing import replacing
+from sweepmake.workbook.cells import link_target
 
 __all__ = ["write_page"]
 

@@ -14,7 +14,7 @@ from sweepmake.aggregate.page import write_page
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table, build_table
 from sweepmake.aggregate.table_json import write_table_json
-from sweepmake.aggregate.workbook import write_tables
+from sweepmake.workbook.tables import write_tables
 
 __all__ = ["describe", "publish_comparison", "publish_tables"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sweepmake.aggregate.cells import (
+from sweepmake.aggregate.columns import Cell, Column, Grid, as_number
+from sweepmake.workbook.cells import (
     LINK_COLOUR,
     Look,
     Styles,
@@ -18,8 +19,7 @@ from sweepmake.aggregate.cells import (
     number_cell,
     text_cell,
 )
-from sweepmake.aggregate.columns import Cell, Column, Grid, as_number
-from sweepmake.aggregate.layout import ColumnLayout, header_lines, lay_out
+from sweepmake.workbook.layout import ColumnLayout, header_lines, lay_out
 
 if TYPE_CHECKING:
     from openpyxl import Workbook

@@ -12,17 +12,17 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from sweepmake.aggregate.about import about_rows, params_lines
 from sweepmake.aggregate.columns import Grid
-from sweepmake.aggregate.csv_file import csv_text
-from sweepmake.aggregate.failure_rows import build_failures
 from sweepmake.aggregate.outcomes import Outcome
-from sweepmake.aggregate.rank_rows import MOST_ROWS, build_ranks
-from sweepmake.aggregate.settings import build_settings
-from sweepmake.aggregate.sheets import MOST_LINKS, add_about, add_grid
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table, build_table
 from sweepmake.errors import SweepmakeError
+from sweepmake.workbook.about import about_rows, params_lines
+from sweepmake.workbook.csv_file import csv_text
+from sweepmake.workbook.failure_rows import build_failures
+from sweepmake.workbook.rank_rows import MOST_ROWS, build_ranks
+from sweepmake.workbook.settings import build_settings
+from sweepmake.workbook.sheets import MOST_LINKS, add_about, add_grid
 
 __all__ = ["CSV", "MOST_COLUMNS", "WORKBOOK", "write_tables"]
 

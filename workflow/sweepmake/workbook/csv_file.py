@@ -10,9 +10,9 @@ import csv
 import io
 from collections.abc import Iterator
 
-from sweepmake.aggregate.cells import clean_text, is_formula_like
 from sweepmake.aggregate.columns import Cell
 from sweepmake.aggregate.table import Table
+from sweepmake.workbook.cells import clean_text, is_formula_like
 
 __all__ = ["csv_text", "guarded", "plain_text"]
 

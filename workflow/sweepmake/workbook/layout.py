@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweepmake.aggregate.cells import book_value
 from sweepmake.aggregate.columns import Cell, Column
+from sweepmake.workbook.cells import book_value
 
 __all__ = ["ColumnLayout", "header_lines", "lay_out"]
 
