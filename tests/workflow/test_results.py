@@ -145,6 +145,26 @@ def test_results_of_nothing(sweep: Project) -> None:
     assert not sweep.path("output").exists()
 
 
+def test_an_edited_template_is_seen_before_it_runs(sweep: Project) -> None:
+    """What the next command will run again is "outdated" until then."""
+    sweep.write(GRID.replace("seed: [1, 2]", "seed: [1]").replace("[0.1, 0.2]", "[0.1]"))
+    assert sweep.run().code == 0
+    text = sweep.path("params.yaml").read_text()
+    sweep.write(text.replace("echo BLEU4 = 2", "echo BLEU4 = 3"))
+    sweep.target = "results"
+    assert sweep.run().code == 0
+    (row,) = rows(sweep)
+    assert (row["status"], row["note"]) == (
+        "outdated",
+        "test: of an older command, to be run again",
+    )
+    sweep.target = "all"
+    done = sweep.run()
+    assert done.started == ["test output/Lr_0.1-Seed_1"]
+    (row,) = rows(sweep)
+    assert (row["status"], row["bleu"]) == ("finished", 31.5)
+
+
 def test_another_objective_makes_the_workbook_again_and_nothing_else(sweep: Project) -> None:
     """What is shown may change without a training, and without reading a log."""
     assert sweep.run().code == 0

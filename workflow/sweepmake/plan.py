@@ -141,6 +141,11 @@ class Plan:
             )
         )
 
+    def fingerprints(self, experiment: str) -> dict[str, str]:
+        """The filled command of each of an experiment's stages, as the stage runner records it."""
+        stages = self._find(experiment).stages
+        return {stage: "{_time}".join(self.command(experiment, stage)) for stage in stages}
+
     def resources(self, stage: Stage) -> dict[str, int]:
         """The resources that params.yaml declares for a stage, under Snakemake's names."""
         declared = {"mem_mb": stage.mem_mb, "runtime": stage.runtime}

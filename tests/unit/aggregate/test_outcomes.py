@@ -200,3 +200,16 @@ def test_a_broken_summary_is_none(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     assert read_summary(path) == {}
     assert read_summary(tmp_path / "nowhere.json") == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "whole"), [("finished", "outdated"), ("failed", "failed"), ("running", "running")]
+)
+def test_a_run_of_an_older_command_is_outdated(study: Study, state: str, whole: str) -> None:
+    """A finished run counts while its command is the one in params.yaml, and else runs again."""
+    case = replace(study.cases[0], commands={"train": "train --lr 0.1", "test": "test"})
+    write(study, "train", fingerprint="train --lr 0.1")
+    write(study, "test", fingerprint="test")
+    assert read_outcome(study, case).status == "finished"
+    write(study, "test", fingerprint="test --old", state=state, host="node7")
+    assert read_outcome(study, case).status == whole

@@ -25,6 +25,8 @@ class Case:
         stages: the stages that it is to go through, in their order.
         logs: stage → the logs of its attempts, oldest first, where they are already known (logs
             made elsewhere); else they are found by their names.
+        commands: stage → its filled command, as the record of its run has it; {} where nobody asks
+            whether a run was of the command that stands in params.yaml now.
         problem: why there is nothing to read, in words for the table ("empty log"); "" otherwise.
     """
 
@@ -35,6 +37,7 @@ class Case:
     stages: tuple[str, ...]
     suffix: str = ""
     logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
 
     def find_logs(self, stage: str) -> tuple[Path, ...]:

@@ -146,6 +146,9 @@ def _note(outcome: Outcome, failure: Failure | None) -> Cell:
         code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
         words = f"{failure.stage}: {failure.kind}{code}"
         return (f"{words}: {failure.last_line}" if failure.last_line else words)[:_NOTE_LENGTH]
+    if outcome.status == "outdated":
+        stages = [stage.stage for stage in outcome.stages if stage.status == "outdated"]
+        return f"{', '.join(stages)}: of an older command, to be run again"
     if outcome.status == "unfinished":
         waiting = next(stage for stage in outcome.stages if stage.status != "finished")
         return f"{waiting.stage}: {waiting.status}"

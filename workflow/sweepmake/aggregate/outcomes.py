@@ -24,12 +24,14 @@ STATUSES = (
     "failed",
     "interrupted",
     "lost",
+    "outdated",
     "unfinished",
     "not started",
     "unreadable",
 )
 """All that an experiment's status can be.
 
+"outdated": a stage has finished, but params.yaml has another command for it now: it runs again.
 "lost": the machine or the process died, nobody knows how the run ended. "unfinished": some stages
 have finished, the next has not started. "unreadable": logs made elsewhere that cannot be read.
 """
@@ -121,7 +123,7 @@ def read_outcome(study: Study, case: Case) -> Outcome:
 
 def _overall(statuses: Sequence[str]) -> str:
     """Return an experiment's status from its stages'."""
-    for status in ("running", "failed", "interrupted", "lost"):
+    for status in ("running", "failed", "interrupted", "lost", "outdated"):
         if status in statuses:
             return status
     if all(status == "finished" for status in statuses):
@@ -140,6 +142,9 @@ def _stage(case: Case, stage: str) -> StageOutcome:
         status, code = _settled(case, stage, record)
         if status != "running" and read_record(path) != record:
             return _stage(case, stage)  # it has just ended, or begun again
+    command = case.commands.get(stage)
+    if status == "finished" and command is not None and command != record.get("fingerprint"):
+        status = "outdated"
     slot = str(record.get("slot") or "")
     declared = as_number(record.get("gpu")) or 0
     return StageOutcome(

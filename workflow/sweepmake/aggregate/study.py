@@ -82,7 +82,7 @@ def make_study(config: Config) -> Study:
     """
     if config.log_folder is not None:
         return study_of_logs(config)
-    return study_of_plan(make_plan(config))
+    return study_of_plan(make_plan(config), commands=True)
 
 
 def study_of_logs(config: Config) -> Study:
@@ -110,8 +110,14 @@ def study_of_logs(config: Config) -> Study:
     )
 
 
-def study_of_plan(plan: Plan) -> Study:
-    """Return the study of a sweep."""
+def study_of_plan(plan: Plan, *, commands: bool = False) -> Study:
+    """Return the study of a sweep.
+
+    Args:
+        plan: the sweep.
+        commands: whether to fill every command, so that runs of older ones are told. It takes as
+            long as all else, and the rules do not need it.
+    """
     stages = tuple(stage.name for stage in plan.sweep.stages)
     cases = tuple(
         Case(
@@ -121,6 +127,7 @@ def study_of_plan(plan: Plan) -> Study:
             records=plan.records(name),
             stages=experiment.stages,
             suffix=plan.suffix(name),
+            commands=plan.fingerprints(name) if commands else {},
         )
         for name, experiment in plan.experiments.items()
     )

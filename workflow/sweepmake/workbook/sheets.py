@@ -37,6 +37,7 @@ STATUS_FILLS = {
     "failed": "F8D4D0",
     "interrupted": "FBE3C8",
     "lost": "FBE3C8",
+    "outdated": "FFF6CC",
     "unfinished": "FFF6CC",
     "not started": "ECECEC",
     "unreadable": "E6DCEC",
