@@ -166,7 +166,6 @@ def test_a_guarded_text_is_no_formula_and_comes_back(text: str) -> None:
         assert cleaned == text
 
 
-@pytest.mark.optional_data
 @pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
 def test_libreoffice_reads_the_same_texts(tmp_path: Path) -> None:
     """A real spreadsheet program opens the workbook and takes no text for a formula."""
