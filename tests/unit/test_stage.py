@@ -241,6 +241,22 @@ def test_a_signal_reaches_the_command_which_may_clean_up(runner: Runner, number:
     assert "START" in runner.run("echo again")[1]
 
 
+def test_a_signal_may_reach_the_command_first(runner: Runner) -> None:
+    """A scheduler that ends all processes of a job interrupts the run, in whatever order."""
+    process = runner.start("kill -TERM $$")
+    wait_for(runner.path(".sweepmake/train.exit"))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 143
+    assert runner.record()["state"] == "interrupted"
+
+
+def test_a_command_that_ends_itself_has_failed(runner: Runner) -> None:
+    """The same exit code, and nobody asked for it."""
+    assert runner.run("kill -TERM $$")[0] == 143
+    assert runner.record()["state"] == "failed"
+
+
 def test_a_second_signal_kills(runner: Runner) -> None:
     """Ctrl-C twice ends a command that ignores the first."""
     process = runner.start("trap '' INT TERM; touch started; while :; do sleep 0.1; done")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = ["Child", "end_at_once", "tee"]
 # still handles; a trap, unlike an ignored signal, is not inherited.
 WRAPPER = 'trap : INT TERM HUP; /bin/bash -c "$1"; code=$?; echo $code > "$2"; exit $code'
 GRACE_S = 10  # from the first signal to SIGTERM, and again to SIGKILL
+LATE_S = 0.5  # by which a scheduler's signal may reach this program after the command
 
 
 def end_at_once() -> None:
@@ -84,7 +86,13 @@ class Child:
         signal.alarm(0)
         self.pid = 0
         code = os.waitstatus_to_exitcode(status)
-        return (code if code >= 0 else 128 - code), usage
+        code = code if code >= 0 else 128 - code
+        asked = code - 128 in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+        if asked and not self.caught:
+            # Slurm's scancel signals all processes of a job, one after the other: if this one is
+            # next, the run was interrupted, and did not fail
+            time.sleep(LATE_S)
+        return code, usage
 
     def _pass_on(self, number: int, _frame: object) -> None:
         again, self.caught = self.caught, self.caught or number
