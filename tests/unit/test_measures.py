@@ -10,10 +10,9 @@ import pytest
 import yaml
 
 from sweepmake.aggregate.study import study_of_plan
-from sweepmake.config import read_config
+from sweepmake.config import merge_measures, read_config
 from sweepmake.errors import InputError
 from sweepmake.measures import HEADINGS, Measures, MetricPattern, Objective
-from sweepmake.measures_reader import merge_measures
 from sweepmake.plan import Plan, make_plan
 
 SWEEP = """\

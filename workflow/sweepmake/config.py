@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepmake.errors import InputError, suggestion
+from sweepmake.measures import Measures
 from sweepmake.measures_reader import (
     Place,
+    check_over,
+    check_stage,
     config_node,
     read_headings,
     read_metrics,
@@ -18,12 +21,12 @@ from sweepmake.measures_reader import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sweepmake.measures import MetricPattern, Objective
     from sweepmake.yaml_reader import Node
 
-__all__ = ["Config", "check_folders", "read_config"]
+__all__ = ["Config", "check_folders", "merge_measures", "read_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,43 @@ def read_config(
         headings=read_headings(*reader.node("headings")),
         logs=reader.logs("logs"),
     )
+
+
+def merge_measures(
+    base: Measures,
+    config: Config,
+    *,
+    stages: Collection[str] | None = None,
+    parameters: Collection[str] | None = None,
+) -> Measures:
+    """Return measures with what the configuration says put over them.
+
+    Args:
+        base: what params.yaml says; `Measures()` where there is none.
+        config: the configuration.
+        stages: the stages that there are; None where that is not known (logs made elsewhere).
+        parameters: the parameters that some experiment has; None where that is not known.
+
+    Raises:
+        InputError: the configuration names a stage or a parameter that there is not.
+    """
+    metrics = {metric.name: metric for metric in base.metrics}
+    for metric in config.metric:
+        if stages is not None:
+            check_stage(metric, stages, "config: ")
+        metrics[metric.name] = metric
+    if parameters is not None:
+        check_over(config.over or (), parameters, _config_error)
+    return Measures(
+        metrics=tuple(metrics.values()),
+        objective=config.objective or base.objective,
+        over=base.over if config.over is None else config.over,
+        headings={**base.headings, **config.headings} if config.headings else base.headings,
+    )
+
+
+def _config_error(problem: str, /, *, hint: str | None) -> InputError:
+    return InputError(f"config: {problem}", hint=hint)
 
 
 def check_folders(config: Config) -> None:

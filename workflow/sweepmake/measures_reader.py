@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, Protocol, cast
 
 from sweepmake import expressions
 from sweepmake.errors import InputError, suggestion
@@ -19,16 +19,17 @@ from sweepmake.logs.tally import direction
 from sweepmake.measures import TAKES, Measures, MetricPattern, Objective
 from sweepmake.yaml_reader import Field, Fields, Items, Node, Scalar, Source
 
-if TYPE_CHECKING:
-    from sweepmake.config import Config
-
-__all__ = ["Place", "config_node", "merge_measures", "read_headings", "read_measures",
+__all__ = ["Place", "check_over", "check_stage", "config_node", "read_headings", "read_measures",
            "read_metrics", "read_objective", "read_over"]  # fmt: skip
 
 _METRIC_KEYS = ("stage", "pattern", "take")
 _OBJECTIVE_KEYS = ("metric", "expression", "mode")
 _MODES = ("max", "min")
 _NAME = re.compile(r"[^\x00-\x1f\x7f`]{1,100}")
+
+
+class _Error(Protocol):
+    def __call__(self, problem: str, /, *, hint: str | None) -> InputError: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,51 +62,16 @@ def read_measures(source: Source, stages: Collection[str], parameters: Collectio
     if (field := top.get("metric")) is not None:
         metrics = read_metrics(place, field.value)
         for metric in metrics:
-            _check_stage(metric, stages, place.prefix)
+            check_stage(metric, stages, place.prefix)
         found = replace(found, metrics=metrics)
     if (field := top.get("objective")) is not None:
         found = replace(found, objective=read_objective(place, field.value))
     if (field := top.get("over")) is not None:
         over = read_over(place, field.value)
-        for name in over or ():
-            if name not in parameters:
-                raise place.error(_no_parameter(name), field.value, hint=_near(name, parameters))
+        at = field.value
+        check_over(over or (), parameters, lambda text, hint: place.error(text, at, hint=hint))
         found = found if over is None else replace(found, over=over)
     return found
-
-
-def merge_measures(
-    base: Measures,
-    config: Config,
-    *,
-    stages: Collection[str] | None = None,
-    parameters: Collection[str] | None = None,
-) -> Measures:
-    """Return measures with what the configuration says put over them.
-
-    Args:
-        base: what params.yaml says; `Measures()` where there is none.
-        config: the configuration.
-        stages: the stages that there are; None where that is not known (logs made elsewhere).
-        parameters: the parameters that some experiment has; None where that is not known.
-
-    Raises:
-        InputError: the configuration names a stage or a parameter that there is not.
-    """
-    metrics = {metric.name: metric for metric in base.metrics}
-    for metric in config.metric:
-        if stages is not None:
-            _check_stage(metric, stages, "config: ")
-        metrics[metric.name] = metric
-    for name in config.over or ():
-        if parameters is not None and name not in parameters:
-            raise InputError(f"config: {_no_parameter(name)}", hint=_near(name, parameters))
-    return Measures(
-        metrics=tuple(metrics.values()),
-        objective=config.objective or base.objective,
-        over=base.over if config.over is None else config.over,
-        headings={**base.headings, **config.headings} if config.headings else base.headings,
-    )
 
 
 def config_node(value: object, line: int | None) -> Node:
@@ -338,7 +304,7 @@ def read_headings(place: Place, node: Node) -> dict[str, str]:
     return found
 
 
-def _check_stage(metric: MetricPattern, stages: Collection[str], prefix: str) -> None:
+def check_stage(metric: MetricPattern, stages: Collection[str], prefix: str) -> None:
     """Raise for a metric of a stage that there is not."""
     if metric.stage and metric.stage not in stages:
         raise InputError(
@@ -349,8 +315,19 @@ def _check_stage(metric: MetricPattern, stages: Collection[str], prefix: str) ->
         )
 
 
-def _no_parameter(name: str) -> str:
-    return f"'over': no experiment has a parameter '{name}'"
+def check_over(over: Collection[str], parameters: Collection[str], error: _Error) -> None:
+    """Raise for a parameter in `over` that no experiment has.
+
+    Args:
+        over: what means are taken over.
+        parameters: those that some experiment has.
+        error: makes the error of a sentence and a hint.
+    """
+    for name in over:
+        if name not in parameters:
+            raise error(
+                f"'over': no experiment has a parameter '{name}'", hint=_near(name, parameters)
+            )
 
 
 def _near(word: str, known: Collection[str]) -> str | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from sweepmake.commands import fill
+from sweepmake.config import merge_measures
 from sweepmake.errors import InputError
-from sweepmake.measures_reader import merge_measures
 from sweepmake.sweep import parse_slots, read_sweep
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepmake.aggregate.cases import Case
+from sweepmake.config import merge_measures
 from sweepmake.foreign import find_cases, keep_out
 from sweepmake.measures import Measures, metrics_to_json
-from sweepmake.measures_reader import merge_measures
 from sweepmake.plan import RECORDS, literal, make_plan
 
 if TYPE_CHECKING:
