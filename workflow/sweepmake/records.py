@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = [
     "append_line",
     "quote",
+    "read_end",
     "read_record",
+    "read_small",
     "to_json",
     "update_param",
     "update_stat",
@@ -64,6 +66,31 @@ def read_record(path: str) -> dict[str, object] | None:
         except ValueError:
             return None
     return record if isinstance(record, dict) else None
+
+
+def read_small(path: str) -> str:
+    """Return the content of a file of a few bytes, "" where there is none."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return ""
+    try:
+        return os.read(file, 4096).decode("utf-8", "replace").rstrip("\n")
+    finally:
+        os.close(file)
+
+
+def read_end(path: str) -> tuple[str, int | None]:
+    """Return the (state, exit code) of a run that ended while nobody watched.
+
+    Args:
+        path: the file into which the command's shell writes the exit code; without one the run
+            is lost.
+    """
+    code = read_small(path).strip()
+    if not code.isdigit():
+        return "lost", None
+    return ("failed" if int(code) else "finished"), int(code)
 
 
 def write_atomically(path: str, text: str) -> None:

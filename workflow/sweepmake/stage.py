@@ -159,15 +159,12 @@ def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
     """Return the last record with the end that nobody was there to write into it."""
     if record.get("state") != "running":
         return record
-    code = _read_small(run.record_path("exit")).strip()
-    if code.isdigit():
+    record["state"], code = records.read_end(run.record_path("exit"))
+    if code is not None:
         ended = os.stat(run.record_path("exit")).st_mtime
-        record["state"] = "finished" if code == "0" else "failed"
-        record["exit_code"] = int(code)
+        record["exit_code"] = code
         record["ended"] = ended
         record["wall_time_s"] = round(ended - float(str(record["started"])), 3)
-    else:
-        record["state"] = "lost"
     _close_record(run, record)
     return record
 
@@ -187,7 +184,7 @@ def _is_done(
 def _upstream(run: Run) -> str:
     """Return the id of the run that this one builds on: the nearest earlier stage that ran."""
     for marker in run.after:
-        if found := _read_small(marker):
+        if found := records.read_small(marker):
             return found
     return ""
 
@@ -368,18 +365,6 @@ def _place(run: Run) -> str:
 def _shell_quote(text: str) -> str:
     """Do what shlex.quote does, which imports re."""
     return "'" + text.replace("'", "'\"'\"'") + "'" if set(text) & _SPECIAL else text
-
-
-def _read_small(path: str) -> str:
-    """Return the content of a file of a few bytes, "" where there is none."""
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return ""
-    try:
-        return os.read(file, 4096).decode("utf-8", "replace").rstrip("\n")
-    finally:
-        os.close(file)
 
 
 def _remove(path: str) -> None:

@@ -6,7 +6,6 @@ import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sweepmake.aggregate.cases import Case
@@ -14,7 +13,7 @@ from sweepmake.aggregate.columns import as_number
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.summary_file import read_summary
 from sweepmake.attempts import outdated
-from sweepmake.records import read_record
+from sweepmake.records import read_end, read_record
 
 __all__ = ["STATUSES", "Outcome", "StageOutcome", "read_outcome", "read_outcomes"]
 
@@ -183,13 +182,7 @@ def _settled(case: Case, stage: str, record: Mapping[str, object]) -> tuple[str,
         return "running", None
     finally:
         os.close(file)
-    try:
-        code = Path(f"{case.records}/{stage}.exit").read_text(encoding="ascii").strip()
-    except OSError:
-        code = ""
-    if not code.isdigit():
-        return "lost", None
-    return ("failed" if int(code) else "finished"), int(code)
+    return read_end(f"{case.records}/{stage}.exit")
 
 
 def _foreign_stage(case: Case, stage: str, summary: Mapping[str, Any]) -> StageOutcome:
