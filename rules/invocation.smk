@@ -23,13 +23,20 @@ def is_made(marker):
     return path.exists() and path.stat().st_mtime >= STARTED
 
 
+def is_sweep():
+    """Return whether jobs of a sweep of ours are to run.
+
+    `results` and logs that were made elsewhere need no GPU, and may be read beside a sweep.
+    """
+    return bool(PLAN and RULES_TO_RUN - {"results"})
+
+
 def begin():
     """Before the first job: say who runs here, prepare the runs, greet the user."""
     RULES_TO_RUN.update(job.rule.name for job in workflow.dag.needrun_jobs())
     or_stop(check_writable, STUDY)
     plain = session.hide_job_events(STAGES_BY_RULE) if workflow.local_exec else True
-    # `results` and logs that were made elsewhere need no GPU, and may be read beside a sweep
-    if PLAN and RULES_TO_RUN - {"results"}:
+    if is_sweep():
         begin_sweep(plain)
     session.publish_command(sys.argv, os.environ)
 
@@ -67,7 +74,7 @@ def begin_sweep(plain):
 def end(failed=False):
     """After the last job: say what became of every run, and make what results there can be."""
     ENDED.append(True)
-    if PLAN and RULES_TO_RUN - {"results"}:
+    if is_sweep():
         session.say(session.outcome(PLAN, STARTED))
     if failed and "build_workbook" in RULES_TO_RUN and not is_made("experiments.done"):
         # its rule did not run, because experiments failed that it was to show
