@@ -1,19 +1,17 @@
 """Write the table of all experiments: results/experiments.xlsx, .csv and .html."""
 
 import argparse
-import json
 import sys
 
 from sweepmake.aggregate.outcomes import read_outcomes
 from sweepmake.aggregate.publish import publish_tables
-from sweepmake.aggregate.study import make_study
-from sweepmake.config import read_config
+from sweepmake.aggregate.study import read_study
 from sweepmake.errors import SweepmakeError, in_words
 
 
 def main(job: argparse.Namespace) -> None:
     """Write the tables from every experiment's parameters, records and summary."""
-    study = make_study(read_config(json.loads(job.config)))
+    study = read_study(job.config)
     publish_tables(study, read_outcomes(study))
 
 

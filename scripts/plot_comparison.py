@@ -1,20 +1,19 @@
 """Plot all experiments side by side: results/comparison.pdf."""
 
 import argparse
-import json
 import sys
 
 from sweepmake.aggregate.outcomes import read_outcomes
 from sweepmake.aggregate.publish import publish_comparison
-from sweepmake.aggregate.study import make_study
-from sweepmake.config import read_config
+from sweepmake.aggregate.study import read_study
+from sweepmake.aggregate.table import build_table
 from sweepmake.errors import SweepmakeError, in_words
 
 
 def main(job: argparse.Namespace) -> None:
     """Plot the comparison from every experiment's summary and history."""
-    study = make_study(read_config(json.loads(job.config)))
-    publish_comparison(study, read_outcomes(study))
+    study = read_study(job.config)
+    publish_comparison(study, build_table(study, read_outcomes(study)))
 
 
 if __name__ == "__main__":

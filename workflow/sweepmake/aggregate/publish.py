@@ -12,15 +12,15 @@ from pathlib import Path
 from sweepmake.aggregate.outcomes import STATUSES, Outcome
 from sweepmake.aggregate.page import write_page
 from sweepmake.aggregate.study import Study
-from sweepmake.aggregate.table import Table, build_table
+from sweepmake.aggregate.table import Table
 from sweepmake.aggregate.table_json import write_table_json
 from sweepmake.workbook.tables import write_tables
 
 __all__ = ["describe", "publish_comparison", "publish_tables"]
 
 
-def publish_tables(study: Study, outcomes: Sequence[Outcome]) -> None:
-    """Write experiments.xlsx, .csv, .html and .json; say where they are and what they hold.
+def publish_tables(study: Study, outcomes: Sequence[Outcome]) -> Table:
+    """Write experiments.xlsx, .csv, .html and .json; say where they are; return the table.
 
     Raises:
         SweepmakeError: a file cannot be written; those that were there before stay.
@@ -33,13 +33,14 @@ def publish_tables(study: Study, outcomes: Sequence[Outcome]) -> None:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     if not os.environ.get("SWEEPMAKE_QUIET"):
         print(f"Workbook: {study.results}/experiments.xlsx: {describe(table)}")  # noqa: T201
+    return table
 
 
-def publish_comparison(study: Study, outcomes: Sequence[Outcome]) -> None:
+def publish_comparison(study: Study, table: Table) -> None:
     """Write comparison.pdf, and its pages for the report."""
     from sweepmake.figures.comparison import plot_comparison
 
-    plot_comparison(study, build_table(study, outcomes), Path(study.results))
+    plot_comparison(study, table, Path(study.results))
 
 
 def describe(table: Table) -> str:

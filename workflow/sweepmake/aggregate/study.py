@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepmake.aggregate.cases import Case
-from sweepmake.config import merge_measures
+from sweepmake.config import merge_measures, read_config
 from sweepmake.foreign import find_cases, keep_out
 from sweepmake.measures import Measures, metrics_to_json
 from sweepmake.plan import RECORDS, literal, make_plan
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sweepmake.config import Config
     from sweepmake.plan import Plan
 
-__all__ = ["Study", "make_study", "study_of_logs", "study_of_plan"]
+__all__ = ["Study", "make_study", "read_study", "study_of_logs", "study_of_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,15 @@ class Study:
     def result(self, case: Case, file: str) -> Path:
         """Return the path of one experiment's derived file ("metrics.json", "ranks.pdf", …)."""
         return Path(self.results) / case.name / file
+
+
+def read_study(config: str) -> Study:
+    """Return the study that a configuration asks for; the rules pass it to programs as JSON.
+
+    Raises:
+        InputError: see `make_study`.
+    """
+    return make_study(read_config(json.loads(config)))
 
 
 def make_study(config: Config) -> Study:
