@@ -354,7 +354,7 @@ def test_a_write_that_fails_leaves_both_old_files(
     write(sweep(), tmp_path)
     folder = tmp_path / "results"
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    draft = folder / f".{os.getpid()}.{full}"
+    draft = folder / f".{full}.{os.getpid()}"
     draft.symlink_to("/dev/full")
     with pytest.raises(SweepmakeError, match=f"cannot write '.*{full}': No space left"):
         write([outcome(f"e{n}", {"x": n}) for n in range(9)], tmp_path)

@@ -5,7 +5,6 @@ No pyplot, no global state: a Book sets its own rc parameters and puts the calle
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from matplotlib.figure import Figure
 
 from sweepmake.figures.sheet import DASHED, DOTTED, POINTS, SOLID, Align, Dashes, Sheet
 from sweepmake.naming import Value
+from sweepmake.replacing import replacing
 
 __all__ = [
     "ACCENT",
@@ -147,7 +147,6 @@ class Book:
     ) -> None:
         self.pages = 0
         self._path = path
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}")
         self._title = plain(title)
         self._lines = parameter_lines(parameters, WIDTH - 2 * _MARGIN, 7.5)
         self._metadata = {
@@ -161,13 +160,14 @@ class Book:
 
     def __enter__(self) -> Book:
         stack = self._stack
-        stack.callback(self._partial.unlink, missing_ok=True)
+        partial = stack.enter_context(replacing(self._path))
         stack.enter_context(matplotlib.rc_context(dict(_RC)))  # type: ignore[arg-type]
         stack.enter_context(warnings.catch_warnings())
         # a name in a script that the font does not have is drawn as boxes; that is all to be said
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._pdf = PdfPages(self._partial, metadata=self._metadata)
+        self._pdf = PdfPages(partial, metadata=self._metadata)
+        stack.callback(self._pdf.close)
         return self
 
     def __exit__(
@@ -176,12 +176,7 @@ class Book:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._pdf.close()  # type: ignore[no-untyped-call]
-            if kind is None:
-                self._partial.replace(self._path)
-        finally:
-            self._stack.close()
+        self._stack.__exit__(kind, error, trace)
 
     def page(self, heading: str, notes: Sequence[str] = ()) -> Sheet:
         """Return a new page with its header; add() it when it is drawn.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from sweepmake.aggregate.outcomes import Outcome
 from sweepmake.aggregate.study import Study
 from sweepmake.aggregate.table import Table, build_table
 from sweepmake.errors import SweepmakeError
+from sweepmake.replacing import replacing
 from sweepmake.workbook.about import about_rows, params_lines
 from sweepmake.workbook.csv_file import csv_text
 from sweepmake.workbook.failure_rows import build_failures
@@ -59,16 +59,11 @@ def write_tables(
             raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder", str(folder))
         folder.mkdir(parents=True, exist_ok=True)
     book, text = folder / WORKBOOK, folder / CSV
-    with ExitStack() as drafts:
-        draft = drafts.enter_context(_draft(book))
-        with _explained(book):
-            _write_book(study, table, draft, now=now, command=command)
-        other = drafts.enter_context(_draft(text))
+    # both are written before one takes its place
+    with _explained(text), replacing(text) as other, _explained(book), replacing(book) as draft:
+        _write_book(study, table, draft, now=now, command=command)
         with _explained(text), other.open("w", encoding="utf-8", newline="") as file:
             file.writelines(csv_text(table))
-        for path, made in ((book, draft), (text, other)):
-            with _explained(path):
-                made.replace(path)
     return table
 
 
@@ -133,16 +128,6 @@ def _losses(title: str, grid: Grid) -> list[str]:
             f"{MOST_LINKS:,}"
         )
     return notes
-
-
-@contextmanager
-def _draft(path: Path) -> Iterator[Path]:
-    """Give a path beside another to write to; what still lies there at the end is removed."""
-    draft = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield draft
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @contextmanager
