@@ -3,7 +3,6 @@ said about those that cannot be used."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from folders import state_of
 
 from sweepmake.aggregate.cases import Case
 from sweepmake.aggregate.study import Study, make_study
@@ -49,18 +49,6 @@ def refused(folder: Path, names: str | None = None) -> str:
     with pytest.raises(InputError) as caught:
         find_cases(str(folder), names)
     return str(caught.value)
-
-
-def state_of(folder: Path) -> dict[str, tuple[str, int, int]]:
-    """What anybody could see of a tree: content, permissions, time of the last change."""
-    return {
-        str(path): (
-            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
-            path.lstat().st_mode,
-            path.lstat().st_mtime_ns,
-        )
-        for path in sorted([folder, *folder.rglob("*")])
-    }
 
 
 class TestMlrunner:

@@ -11,6 +11,9 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from openpyxl import load_workbook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 120
@@ -111,3 +114,10 @@ def wait_until(condition: object, what: str) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, f"{what} never came"
         time.sleep(0.02)
+
+
+def rows(project: Project, sheet: str = "experiments") -> list[dict[str, Any]]:
+    """The rows of a sheet of the workbook, by their headings."""
+    book = load_workbook(project.path("results/experiments.xlsx"))
+    header, *body = book[sheet].iter_rows(values_only=True)
+    return [dict(zip(header, row, strict=True)) for row in body]

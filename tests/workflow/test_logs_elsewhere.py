@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
+from folders import state_of
 from openpyxl import load_workbook
-from projects import REPOSITORY, Done, Project
+from projects import REPOSITORY, Done, Project, rows
 
 DATA = REPOSITORY / "tests/data"
 WIZARD = "ppn_2-img_1000-lr_{}-mom_0.9-bs_32-dpout_0.5_0.5"
@@ -20,24 +19,6 @@ def read(project: Project, *config: str) -> Done:
     project.folder.mkdir(exist_ok=True)
     project.target = "all"
     return project.run("--config", *config)
-
-
-def rows(project: Project, sheet: str = "experiments") -> list[dict[str, Any]]:
-    book = load_workbook(project.path("results/experiments.xlsx"))
-    header, *body = book[sheet].iter_rows(values_only=True)
-    return [dict(zip(header, row, strict=True)) for row in body]
-
-
-def state_of(folder: Path) -> dict[str, tuple[str, int, int]]:
-    """What anybody could see of a tree: content, permissions, time of the last change."""
-    return {
-        str(path): (
-            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
-            path.lstat().st_mode,
-            path.lstat().st_mtime_ns,
-        )
-        for path in sorted([folder, *folder.rglob("*")])
-    }
 
 
 def test_mlrunner_s_folders_become_a_workbook(project: Project) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
-from openpyxl import load_workbook
-from projects import REPOSITORY, Project, wait_until
+from folders import state_of
+from projects import REPOSITORY, Project, rows, wait_until
 
 TRAIN = """\
 import os, sys, time
@@ -48,13 +45,6 @@ def sweep(project: Project) -> Project:
     project.write(TRAIN, "train.py")
     project.target = "all"
     return project
-
-
-def rows(project: Project, sheet: str = "experiments") -> list[dict[str, Any]]:
-    """The rows of a sheet of the workbook, by their headings."""
-    book = load_workbook(project.path("results/experiments.xlsx"))
-    header, *body = book[sheet].iter_rows(values_only=True)
-    return [dict(zip(header, row, strict=True)) for row in body]
 
 
 def statuses(project: Project) -> dict[str, str]:
@@ -258,7 +248,7 @@ def test_logs_made_elsewhere(project: Project) -> None:
     project.target = "all"
     source = project.path("their logs")
     shutil.copytree(REPOSITORY / "tests/data/mlrunner-output", source)
-    before = snapshot(source)
+    before = state_of(source)
     done = project.run("--config", "logs=their logs")
     assert done.code == 0, done.said
     found = rows(project)
@@ -268,14 +258,5 @@ def test_logs_made_elsewhere(project: Project) -> None:
     ]  # fmt: skip
     assert {row["seed"] for row in found} == {0, 1, 2}
     assert len(list(project.path("results").glob("*/ranks.pdf"))) == 6
-    assert snapshot(source) == before
+    assert state_of(source) == before
     assert not project.path("output").exists()
-
-
-def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every file of a folder, with its time and its content."""
-    return {
-        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and os.access(path, os.R_OK)
-    }
