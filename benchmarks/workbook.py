@@ -18,10 +18,10 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from sweepmake.aggregate.cases import Case
-from sweepmake.aggregate.outcomes import read_outcomes
-from sweepmake.aggregate.study import Study
-from sweepmake.workbook.tables import WORKBOOK, write_tables
+from sweepmake.outputs.workbook.tables import WORKBOOK, write_workbook
+from sweepmake.results.outcomes import read_outcomes
+from sweepmake.results.study import Study
+from sweepmake.runs.experiment import Experiment
 
 STAGES = ("train", "avg", "test")
 METRICS = {
@@ -49,7 +49,7 @@ def make_study(folder: Path, count: int) -> Study:
         }
         name = f"Lr_{parameters['lr']:g}-Number_{number}"
         output = folder / "output" / name
-        case = Case(name, parameters, str(output), str(output / ".sweepmake"), STAGES)
+        case = Experiment(name, parameters, str(output), str(output / ".sweepmake"), STAGES)
         cases.append(case)
         (output / ".sweepmake").mkdir(parents=True)
         for stage in STAGES:
@@ -115,7 +115,7 @@ def measure(count: int) -> None:
         read = time.perf_counter() - before
         busy = time.process_time()
         before = time.perf_counter()
-        table = write_tables(study, outcomes, now=datetime.now(), command="benchmark")
+        table = write_workbook(study, outcomes, now=datetime.now(), command="benchmark")
         wrote = time.perf_counter() - before
         busy = time.process_time() - busy
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

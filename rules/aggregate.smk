@@ -18,7 +18,7 @@ rule plot_ranks:
     log:
         STUDY.pattern("plot_ranks.log"),
     params:
-        parameters=lambda wildcards: json.dumps(CASES[wildcards.experiment].parameters),
+        parameters=lambda wildcards: json.dumps(EXPERIMENTS[wildcards.experiment].parameters),
         version=figures.FORMAT_VERSION,
     conda:
         "../environment.yml"

@@ -9,9 +9,13 @@ import shlex
 import sys
 
 try:
-    from sweepmake import config as config_module, figures, gpus, plan as plan_module, session
-    from sweepmake.aggregate.markers import check_targets, check_writable, forget_missing
-    from sweepmake.aggregate.study import study_of_logs, study_of_plan
+    from sweepmake.params import config as config_module
+    from sweepmake.outputs import drawing
+    from sweepmake.runs import gpus
+    from sweepmake import plan as plan_module
+    from sweepmake.invocation import session
+    from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
+    from sweepmake.results.study import study_of_logs, study_of_plan
     from sweepmake.errors import SweepmakeError
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
     from sweepmake.logs.options import LogOptions
@@ -38,7 +42,7 @@ or_stop(config_module.check_folders, CONFIG)
 # logs that were made elsewhere are read, and nothing is run
 PLAN = None if CONFIG.log_folder else or_stop(plan_module.make_plan, CONFIG)
 STUDY = study_of_plan(PLAN) if PLAN else or_stop(study_of_logs, CONFIG)
-CASES = {case.name: case for case in STUDY.cases}
+EXPERIMENTS = {experiment.name: experiment for experiment in STUDY.experiments}
 CONFIG_JSON = json.dumps({**config, "params": CONFIG.params}, sort_keys=True, default=str)
 STAGES = PLAN.sweep.stages if PLAN else ()
 STAGE_RULES = plan_module.rule_names(
@@ -48,7 +52,7 @@ STAGE_RULES = plan_module.rule_names(
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
 RULES_FOLDER = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 RUNNER = shlex.join(
-    [sys.executable, "-S", "-E", str(Path(config_module.__file__).with_name("__main__.py"))]
+    [sys.executable, "-S", "-E", str(Path(plan_module.__file__).with_name("__main__.py"))]
 )
 
 
@@ -91,7 +95,7 @@ def for_report(wildcards):
     """
     if workflow.execution_settings is not None and not ENDED:
         return []
-    from sweepmake.aggregate.report import list_report_files
+    from sweepmake.outputs.report import list_report_files
 
     files = or_stop(list_report_files, STUDY)
     return [before_update(report(file.path, **report_entry(file))) for file in files]
@@ -113,7 +117,7 @@ def logs_of(wildcards):
         return PLAN.last_marker(wildcards.experiment)
     return [
         log
-        for logs in CASES[wildcards.experiment].logs.values()
+        for logs in EXPERIMENTS[wildcards.experiment].logs.values()
         for log in logs
         if not set("<{}") & set(log)
     ]

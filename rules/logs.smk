@@ -18,7 +18,7 @@ rule read_logs:
     log:
         STUDY.pattern("read_logs.log"),
     params:
-        arguments=lambda wildcards: STUDY.log_arguments(CASES[wildcards.experiment]),
+        arguments=lambda wildcards: STUDY.log_arguments(EXPERIMENTS[wildcards.experiment]),
         version=LOG_FORMAT_VERSION,
     conda:
         "../environment.yml"

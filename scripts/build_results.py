@@ -3,19 +3,19 @@
 import argparse
 import sys
 
-from sweepmake.aggregate.outcomes import read_outcomes
-from sweepmake.aggregate.publish import publish_comparison, publish_tables
-from sweepmake.aggregate.refresh import refresh
-from sweepmake.aggregate.study import read_study
 from sweepmake.errors import SweepmakeError, in_words
+from sweepmake.outputs.refresh import refresh
+from sweepmake.outputs.write_outputs import write_comparison, write_tables
+from sweepmake.results.outcomes import read_outcomes
+from sweepmake.results.study import read_study
 
 
 def main(job: argparse.Namespace) -> None:
     """Read and plot what is new; write the tables and the comparison whatever went wrong."""
     study = read_study(job.config)
     problems = refresh(study, cores=job.cores)
-    table = publish_tables(study, read_outcomes(study))
-    publish_comparison(study, table)
+    table = write_tables(study, read_outcomes(study))
+    write_comparison(study, table)
     if problems:
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
 

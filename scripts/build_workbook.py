@@ -3,16 +3,16 @@
 import argparse
 import sys
 
-from sweepmake.aggregate.outcomes import read_outcomes
-from sweepmake.aggregate.publish import publish_tables
-from sweepmake.aggregate.study import read_study
 from sweepmake.errors import SweepmakeError, in_words
+from sweepmake.outputs.write_outputs import write_tables
+from sweepmake.results.outcomes import read_outcomes
+from sweepmake.results.study import read_study
 
 
 def main(job: argparse.Namespace) -> None:
     """Write the tables from every experiment's parameters, records and summary."""
     study = read_study(job.config)
-    publish_tables(study, read_outcomes(study))
+    write_tables(study, read_outcomes(study))
 
 
 if __name__ == "__main__":

@@ -3,17 +3,17 @@
 import argparse
 import sys
 
-from sweepmake.aggregate.outcomes import read_outcomes
-from sweepmake.aggregate.publish import publish_comparison
-from sweepmake.aggregate.study import read_study
-from sweepmake.aggregate.table import build_table
 from sweepmake.errors import SweepmakeError, in_words
+from sweepmake.outputs.write_outputs import write_comparison
+from sweepmake.results.outcomes import read_outcomes
+from sweepmake.results.study import read_study
+from sweepmake.results.table import build_table
 
 
 def main(job: argparse.Namespace) -> None:
     """Plot the comparison from every experiment's summary and history."""
     study = read_study(job.config)
-    publish_comparison(study, build_table(study, read_outcomes(study)))
+    write_comparison(study, build_table(study, read_outcomes(study)))
 
 
 if __name__ == "__main__":

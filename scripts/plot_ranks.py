@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from sweepmake.errors import SweepmakeError, in_words
-from sweepmake.figures.ranks import plot_ranks
+from sweepmake.outputs.ranks_pdf.ranks import plot_ranks
 
 
 def main(job: argparse.Namespace) -> None:

@@ -5,10 +5,10 @@ import json
 import sys
 from pathlib import Path
 
-from sweepmake.attempts import find_logs
 from sweepmake.errors import SweepmakeError, in_words
-from sweepmake.logs.options import LogOptions, read_metrics
+from sweepmake.logs.options import LogOptions, metrics_from_json
 from sweepmake.logs.parse import StageLogs, parse_logs
+from sweepmake.runs.newest_logs import find_logs
 
 
 def main(job: argparse.Namespace) -> None:
@@ -20,7 +20,7 @@ def main(job: argparse.Namespace) -> None:
     )
     stages = [StageLogs(stage, logs) for stage, logs in found if logs]
     options = LogOptions.from_config(json.loads(job.options))
-    parsed = parse_logs(stages, job.output, options=options, metrics=read_metrics(job.metrics))
+    parsed = parse_logs(stages, job.output, options=options, metrics=metrics_from_json(job.metrics))
     sys.stderr.writelines(f"{note}\n" for note in parsed.notes)
 
 

@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sweepmake.aggregate.cases import Case
-from sweepmake.aggregate.columns import Cell, Column
-from sweepmake.aggregate.outcomes import Outcome, StageOutcome
-from sweepmake.aggregate.study import Study
-from sweepmake.aggregate.table import Table
-from sweepmake.measures import Measures
-from sweepmake.naming import Value
+from sweepmake.params.metrics import Measures
+from sweepmake.params.naming import Value
+from sweepmake.results.columns import Cell, Column
+from sweepmake.results.outcomes import Outcome, StageOutcome
+from sweepmake.results.study import Study
+from sweepmake.results.table import Table
+from sweepmake.runs.experiment import Experiment
 
 
 def make_table(
@@ -55,18 +55,18 @@ def make_table(
             name = f"experiment-{at}"
         status = statuses.get(at, "finished")
         stage = StageOutcome("train", status, exit_code=1 if status == "failed" else 0)
-        case = Case(name, parameters, f"output/{name}", f"output/{name}", ("train",))
+        experiment = Experiment(name, parameters, f"output/{name}", f"output/{name}", ("train",))
         value = values[at] if values is not None else _smooth(parameters, draw)
         if status != "finished":
             value = None
-        rows.append((value, combination, Outcome(case, status, (stage,))))
+        rows.append((value, combination, Outcome(experiment, status, (stage,))))
     sign = -1 if mode == "max" else 1
 
     def order(row: tuple[Cell, tuple[Value, ...], Outcome]) -> tuple[bool, float]:
         good = isinstance(row[0], float | int) and math.isfinite(row[0])
         return (not good, sign * float(row[0]) if good and row[0] is not None else 0.0)
 
-    cases = tuple(row[2].case for row in rows)
+    experiments = tuple(row[2].experiment for row in rows)
     rows.sort(key=order)
     columns = [
         Column("experiment", "experiment", "experiment"),
@@ -77,7 +77,7 @@ def make_table(
     table = Table(
         columns=tuple(columns),
         rows=tuple(
-            (outcome.case.name, outcome.status, *([value] if objective else []), *combination)
+            (outcome.experiment.name, outcome.status, *([value] if objective else []), *combination)
             for value, combination, outcome in rows
         ),
         outcomes=tuple(outcome for _, _, outcome in rows),
@@ -87,7 +87,9 @@ def make_table(
         if objective
         else "",
     )
-    study = Study("params.yaml", "params.yaml", cases, ("train",), str(folder), Measures(over=over))
+    study = Study(
+        "params.yaml", "params.yaml", experiments, ("train",), str(folder), Measures(over=over)
+    )
     return study, table
 
 

@@ -13,8 +13,8 @@ from browser import PROGRAM, Browser, start_browser
 from projects import Project
 from sweeps_made_up import make_table
 
-from sweepmake.aggregate.columns import Column
-from sweepmake.aggregate.page import write_page
+from sweepmake.outputs.page import write_page
+from sweepmake.results.columns import Column
 
 needs_chromium = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed")
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sweepmake.examiner import Examiner, Experiment, latest_log
-    from sweepmake.loading import Loaded, load
+    from sweepmake.notebooks.examiner import Examiner, Experiment, latest_log
+    from sweepmake.notebooks.loading import Loaded, load
 
 __all__ = ["Examiner", "Experiment", "Loaded", "latest_log", "load"]
 
 _HOMES = {
-    "Examiner": "sweepmake.examiner",
-    "Experiment": "sweepmake.examiner",
-    "latest_log": "sweepmake.examiner",
-    "Loaded": "sweepmake.loading",
-    "load": "sweepmake.loading",
+    "Examiner": "sweepmake.notebooks.examiner",
+    "Experiment": "sweepmake.notebooks.examiner",
+    "latest_log": "sweepmake.notebooks.examiner",
+    "Loaded": "sweepmake.notebooks.loading",
+    "load": "sweepmake.notebooks.loading",
 }
 
 

@@ -9,7 +9,7 @@ import sys
 
 if __name__ == "__main__":
     sys.path[0] = __file__.rpartition("/sweepmake/")[0] or "."
-    from sweepmake.stage import main
+    from sweepmake.runs.stage import main
 
     # All that was written went straight to files, so nothing is left to flush; taking the
     # interpreter down in good order would cost a tenth of the run's time.

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from sweepmake.commands import fill
-from sweepmake.config import merge_measures
 from sweepmake.errors import InputError
-from sweepmake.sweep import parse_slots, read_sweep
+from sweepmake.params.commands import fill
+from sweepmake.params.config import merge_measures
+from sweepmake.params.sweep import parse_slots, read_sweep
 
 if TYPE_CHECKING:
-    from sweepmake.config import Config
-    from sweepmake.sweep import Experiment, Stage, Sweep
+    from sweepmake.params.config import Config
+    from sweepmake.params.sweep import PlannedExperiment, Stage, Sweep
 
 __all__ = ["RECORDS", "Plan", "default_params", "literal", "make_plan", "rule_names"]
 
@@ -68,7 +68,7 @@ class Plan:
         self.sweep = sweep
         self.slots = slots
         chosen = sweep.experiments[:1] if config.debug else sweep.experiments
-        self.experiments: dict[str, Experiment] = {e.name: e for e in chosen}
+        self.experiments: dict[str, PlannedExperiment] = {e.name: e for e in chosen}
         self.measures = merge_measures(
             sweep.measures,
             config,
@@ -185,7 +185,7 @@ class Plan:
         """What the names of an experiment's files end with where all share one folder."""
         return f".{experiment}" if self.config.no_subdir else ""
 
-    def _find(self, experiment: str) -> Experiment:
+    def _find(self, experiment: str) -> PlannedExperiment:
         try:
             return self.experiments[experiment]
         except KeyError:

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweepmake.errors import InputError
+from sweepmake.logs.demux.streams import StreamId
 from sweepmake.logs.extract import LONGEST, Found, MetricSearch, _literal
-from sweepmake.logs.options import read_metrics
+from sweepmake.logs.options import metrics_from_json
 from sweepmake.logs.parse import StageLogs, parse_logs
-from sweepmake.logs.streams import StreamId
-from sweepmake.measures import MetricPattern, metrics_to_json
+from sweepmake.params.metrics import MetricPattern, metrics_to_json
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "logs"
 BLEU = MetricPattern("bleu", "test", r"BLEU4? = ([\d.]+)")
@@ -189,8 +189,8 @@ def test_a_bad_pattern_is_an_error_of_input(tmp_path: Path) -> None:
 def test_metrics_as_an_argument() -> None:
     """What the plan writes, the script reads."""
     metrics = (BLEU, MetricPattern("a b", "", r"\"'{x} ü(.)", "mean"))
-    assert read_metrics(metrics_to_json(metrics)) == metrics
-    assert read_metrics("") == ()
+    assert metrics_from_json(metrics_to_json(metrics)) == metrics
+    assert metrics_from_json("") == ()
 
 
 PATTERNS = [

@@ -6,9 +6,9 @@ import pytest
 from launcher_models import DATA, tags
 
 from sweepmake.errors import InputError
-from sweepmake.logs.account import exit_reports
-from sweepmake.logs.launchers import launcher_named, launcher_names, recognise
-from sweepmake.logs.streams import Demultiplexer, StreamId, demultiplex
+from sweepmake.logs.demux.account import exit_reports
+from sweepmake.logs.demux.launchers import launcher_named, launcher_names, recognise
+from sweepmake.logs.demux.streams import Demultiplexer, StreamId, demultiplex
 
 EXPECTED = {
     "hf4-direct": "none",

@@ -71,7 +71,7 @@ def test_cuts_change_nothing(seed: int, cuts: list[int], tmp_path: Path) -> None
     """A stream may come in blocks cut anywhere."""
     text = bars(12, 9, seed)
     whole = Read(text, tmp_path)
-    from sweepmake.logs.history import RowStream, Spool, write_history
+    from sweepmake.logs.history_file import RowStream, Spool, write_history
     from sweepmake.logs.readers import make_readers
     from sweepmake.logs.reading import StreamReader
     from sweepmake.logs.tally import Tally

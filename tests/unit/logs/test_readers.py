@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sweepmake.errors import InputError
-from sweepmake.logs.history import RowStream, Spool, write_history
+from sweepmake.logs.history_file import RowStream, Spool, write_history
 from sweepmake.logs.readers import READERS, make_readers
 from sweepmake.logs.readers.base import seconds, unit_seconds
 from sweepmake.logs.reading import StreamReader

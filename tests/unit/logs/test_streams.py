@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from launcher_models import DATA, Write, chunked, held_back, labelled, tags
 
-import sweepmake.logs.streams as streams_module
+import sweepmake.logs.demux.streams as streams_module
 from sweepmake.errors import InputError
-from sweepmake.logs.streams import Demultiplexer, StreamId, demultiplex, read_blocks
+from sweepmake.logs.demux.streams import Demultiplexer, StreamId, demultiplex, read_blocks
 
 SHARED = Path(os.environ.get("SWEEPMAKE_SHARED_LOGS", DATA.parents[3] / "shared" / "logs"))
 # torchrun's threads write into one buffer: garbage and lost lines (see the account)
@@ -249,7 +249,7 @@ def unique(writes: list[Write], form: str) -> bool:
     """
     import re
 
-    from sweepmake.logs.launchers import LAUNCHERS
+    from sweepmake.logs.demux.launchers import LAUNCHERS
 
     whole = b"".join(b"\0" + text for _, _, text in writes)
     return not any(

@@ -7,11 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from launcher_models import DATA
 
-from sweepmake.logs.terminal import Terminal, observations
+from sweepmake.logs.terminal import Terminal, screen_lines
 
 
 def shown(stream: bytes) -> list[tuple[str, bool]]:
-    return [(seen.text, seen.ended) for seen in observations(stream)]
+    return [(seen.text, seen.ended) for seen in screen_lines(stream)]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_terminal_control_is_resolved(stream: bytes, expected: list[tuple[str, b
 def test_each_update_of_a_keras_bar_is_one_observation() -> None:
     """The bars of a real run: as many observations as updates, none of them torn."""
     stream = (DATA / "k2-ompi4-np2" / "streams" / "rank0.stdout").read_bytes()
-    bars = [seen.text for seen in observations(stream) if "/13 [" in seen.text]
+    bars = [seen.text for seen in screen_lines(stream) if "/13 [" in seen.text]
     assert all(bar.lstrip()[0].isdigit() and "loss: " in bar for bar in bars)
     assert len(bars) == stream.count(b"/13 [")
 
@@ -72,11 +72,11 @@ def test_block_edges_do_not_matter(stream: bytes, size: int) -> None:
         for start in range(0, len(stream), size)
         for one in terminal.feed(stream[start : start + size])
     ]
-    assert seen + terminal.close() == observations(stream)
+    assert seen + terminal.close() == screen_lines(stream)
 
 
 def test_endless_line_is_shown_in_parts() -> None:
     """A line of 5 MB does not stay in memory as one."""
-    seen = observations(b"x" * 5_000_000)
+    seen = screen_lines(b"x" * 5_000_000)
     assert len(seen) > 1 or len(seen[0].text) == 5_000_000
     assert sum(len(one.text) for one in seen) == 5_000_000

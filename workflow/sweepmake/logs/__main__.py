@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import SweepmakeError
-from .parse import LogOptions, StageLogs, parse_logs
+from sweepmake.errors import SweepmakeError
+from sweepmake.logs.parse import LogOptions, StageLogs, parse_logs
 
 __all__ = ["main"]
 

@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from .collector import LAUNCHER_STREAM, StreamId
-from .streams import Demultiplexer, read_blocks
-from .terminal import Observation, Terminal
+from sweepmake.logs.demux.collector import LAUNCHER_STREAM, StreamId
+from sweepmake.logs.demux.streams import Demultiplexer, read_blocks
+from sweepmake.logs.terminal import ScreenLine, Terminal
 
 __all__ = ["CleanLog", "clean_log"]
 
@@ -106,7 +106,7 @@ class CleanLog:
         self._lines(stream, speaker, speaker.terminal.feed(text))
 
     def _lines(
-        self, stream: StreamId, speaker: _Speaker, seen: list[Observation], *, last: bool = False
+        self, stream: StreamId, speaker: _Speaker, seen: list[ScreenLine], *, last: bool = False
     ) -> None:
         """Write observations: the ended ones, and the others where redraws are wanted."""
         for one in seen:

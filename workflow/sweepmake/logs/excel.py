@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..replacing import replacing
-from .summary import number
+from sweepmake.logs.summary import number
+from sweepmake.replacing import replacing
 
 __all__ = ["write_excel"]
 

@@ -17,14 +17,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
-from .account import Record
-from .reading import ESCAPE
-from .streams import StreamId
-from .summary import Json, number
+from sweepmake.errors import InputError
+from sweepmake.logs.demux.account import Counts
+from sweepmake.logs.demux.streams import StreamId
+from sweepmake.logs.reading import ESCAPE
+from sweepmake.logs.summary import Json, number
 
 if TYPE_CHECKING:
-    from ..measures import MetricPattern
+    from sweepmake.params.metrics import MetricPattern
 
 __all__ = ["LONGEST", "Found", "MetricSearch", "measured"]
 
@@ -39,7 +39,7 @@ _PREFIX = re.compile(r"(?:\^|\\b)*(?P<text>[\w :=,;/%@<>~'\"-]+)")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 
 
-class Found(Record):
+class Found(Counts):
     """The matches of one metric in one stream.
 
     Attributes:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .history import RowStream, Spool
-from .tally import Tally
+from sweepmake.logs.history_file import RowStream, Spool
+from sweepmake.logs.tally import Tally
 
 __all__ = ["join_streams"]
 

@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import InputError, suggestion
-from .launchers import launcher_named
-from .readers import READERS
+from sweepmake.errors import InputError, suggestion
+from sweepmake.logs.demux.launchers import launcher_named
+from sweepmake.logs.readers import READERS
 
 if TYPE_CHECKING:
-    from ..measures import MetricPattern
-    from .summary import Json
+    from sweepmake.logs.summary import Json
+    from sweepmake.params.metrics import MetricPattern
 
-__all__ = ["LogOptions", "read_metrics", "read_with"]
+__all__ = ["LogOptions", "metrics_from_json", "read_with"]
 
 
 class LogOptions(NamedTuple):
@@ -88,7 +88,7 @@ class LogOptions(NamedTuple):
         """Return the compiled patterns."""
         if not self.pattern:
             return ()
-        from .readers.regex import compile_patterns
+        from sweepmake.logs.readers.regex import compile_patterns
 
         return compile_patterns(self.pattern)
 
@@ -131,12 +131,14 @@ def read_with(options: LogOptions, metrics: Sequence[MetricPattern]) -> dict[str
     }
 
 
-def read_metrics(argument: str) -> tuple[MetricPattern, ...]:
+def metrics_from_json(argument: str) -> tuple[MetricPattern, ...]:
     """Return the metrics that `measures.metrics_to_json` wrote; none for an empty text."""
     if not argument:
         return ()
     import json
 
-    from ..measures import MetricPattern  # it takes a good part of the time to read a small log
+    from sweepmake.params.metrics import (
+        MetricPattern,  # it takes a good part of the time to read a small log
+    )
 
     return tuple(MetricPattern(*parts) for parts in json.loads(argument))

@@ -9,22 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..replacing import replacing
-from . import FORMAT_VERSION
-from .history import RowStream, Spool, write_history
-from .joining import join_streams
-from .options import LogOptions, read_with
-from .readers import make_readers
-from .reading import StreamReader
-from .results import result_rows
-from .streams import Account, Demultiplexer, StreamId, read_blocks
-from .summary import Json, StageSummary, describe_stage, flat_keys
-from .tally import Tally
+from sweepmake.logs import FORMAT_VERSION
+from sweepmake.logs.demux.streams import Account, Demultiplexer, StreamId, read_blocks
+from sweepmake.logs.history_file import RowStream, Spool, write_history
+from sweepmake.logs.joining import join_streams
+from sweepmake.logs.options import LogOptions, read_with
+from sweepmake.logs.readers import make_readers
+from sweepmake.logs.reading import StreamReader
+from sweepmake.logs.summary import Json, StageSummary, describe_stage, flat_keys
+from sweepmake.logs.tally import Tally
+from sweepmake.logs.wizard_results import result_rows
+from sweepmake.replacing import replacing
 
 if TYPE_CHECKING:
-    from ..measures import MetricPattern
-    from .clean import CleanLog
-    from .extract import MetricSearch
+    from sweepmake.logs.clean import CleanLog
+    from sweepmake.logs.extract import MetricSearch
+    from sweepmake.params.metrics import MetricPattern
 
 __all__ = ["FORMAT_VERSION", "LogOptions", "ParsedLogs", "StageLogs", "parse_logs"]
 
@@ -123,7 +123,7 @@ class _Stage:
         options = self._options
         if not (options.clean or options.per_rank):
             return None
-        from .clean import CleanLog
+        from sweepmake.logs.clean import CleanLog
 
         name = f"{self.logs.stage}.{attempt}"
         folder = self._output / f"ranks.{name}" if options.per_rank else None
@@ -227,7 +227,7 @@ def parse_logs(
     finally:
         spool.close()
     if options.excel:
-        from .excel import write_excel
+        from sweepmake.logs.excel import write_excel
 
         write_excel(history, summary, output / "history.xlsx")
     count = sum(stream.rows for *_, stream in rows)
@@ -239,7 +239,7 @@ def _search(stage: str, metrics: Sequence[MetricPattern]) -> MetricSearch | None
     wanted = [metric for metric in metrics if metric.stage in ("", stage)]
     if not wanted:
         return None
-    from .extract import MetricSearch
+    from sweepmake.logs.extract import MetricSearch
 
     return MetricSearch(wanted)
 
@@ -248,7 +248,7 @@ def _measured(found: Sequence[_Stage], metrics: Sequence[MetricPattern]) -> dict
     """Return what was found of the user's metrics, by their names."""
     if not metrics:
         return {}
-    from .extract import measured
+    from sweepmake.logs.extract import measured
 
     stages = {one.logs.stage: one.search.found if one.search else {} for one in found}
     return measured(metrics, stages)

@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from itertools import compress, count, pairwise, repeat
 
-from .history import RowStream
-from .readers import Observation, Reader
-from .readers.bulk import (
+from sweepmake.logs.history_file import RowStream
+from sweepmake.logs.readers import Observation, Reader
+from sweepmake.logs.readers.bulk import (
     Columns,
     Epochs,
     Layout,
@@ -22,7 +22,7 @@ from .readers.bulk import (
     rows_text,
     whole_epochs,
 )
-from .readers.keras import Bar, KerasEpochs
+from sweepmake.logs.readers.keras import Bar, KerasEpochs
 
 __all__ = ["ESCAPE", "StreamReader"]
 

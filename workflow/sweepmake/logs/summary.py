@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .tally import Tally, direction
+from sweepmake.logs.tally import Tally, direction
 
 __all__ = ["StageSummary", "column_order", "describe_stage", "flat_keys"]
 

@@ -9,12 +9,12 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .account import Record
+from sweepmake.logs.demux.account import Counts
 
 if TYPE_CHECKING:
-    from .readers.bulk import Epochs
+    from sweepmake.logs.readers.bulk import Epochs
 
-__all__ = ["Best", "Counts", "Tally", "direction"]
+__all__ = ["Best", "LineCounts", "Tally", "direction"]
 
 _LOWER = re.compile(
     r"loss|err|ppl|perplex|wer\b|cer\b|mse|mae\b|nll|fid\b|divergence|distance", re.IGNORECASE
@@ -44,7 +44,7 @@ class Best(NamedTuple):
     step: str
 
 
-class Counts(Record):
+class LineCounts(Counts):
     """What became of a rank's segments (the texts between redraws and line ends)."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Counts(Record):
         self.unparsed = self.overlong = self.rows = 0
 
 
-class Tally(Record):
+class Tally(Counts):
     """The sums of one rank in one stage, over its attempts.
 
     The best of a metric is taken over the last value of each epoch (a running mean inside an epoch
@@ -62,7 +62,7 @@ class Tally(Record):
     def __init__(self) -> None:
         self.last: dict[str, str] = {}
         self.best: dict[str, Best] = {}
-        self.counts = Counts()
+        self.counts = LineCounts()
         self.readers: dict[str, int] = {}
         self.total_epochs: int | None = None
         self.steps_per_epoch = ""

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Observation", "Terminal", "observations"]
+__all__ = ["ScreenLine", "Terminal", "screen_lines"]
 
 # a line longer than this is shown in parts
 _LONGEST = 1 << 20
@@ -34,7 +34,7 @@ _UNFINISHED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class ScreenLine:
     """One state of a line that somebody before the screen would have seen.
 
     Args:
@@ -64,9 +64,9 @@ class Terminal:
         self._saved = 0
         self._moved = False  # the cursor, since something was written
         self._fresh = False  # something was written that no observation shows yet
-        self._seen: list[Observation] = []
+        self._seen: list[ScreenLine] = []
 
-    def feed(self, block: bytes) -> list[Observation]:
+    def feed(self, block: bytes) -> list[ScreenLine]:
         """Return what the next bytes of the stream replace or end."""
         words = self._held + self._decoded(block, final=False)
         self._held = ""
@@ -77,7 +77,7 @@ class Terminal:
         self._write(words)
         return self._taken()
 
-    def close(self) -> list[Observation]:
+    def close(self) -> list[ScreenLine]:
         """Return what stands in the unfinished line at the end."""
         self._write(self._decoded(b"", final=True))
         self._show()
@@ -90,7 +90,7 @@ class Terminal:
             self.invalid += max(0, words.count("\ufffd") - block.count(b"\xef\xbf\xbd"))
         return words
 
-    def _taken(self) -> list[Observation]:
+    def _taken(self) -> list[ScreenLine]:
         seen, self._seen = self._seen, []
         return seen
 
@@ -125,7 +125,7 @@ class Terminal:
         if code == "\r":
             self._column, self._moved = 0, True
         elif code == "\n":
-            self._seen.append(Observation(self._line.rstrip(), True))
+            self._seen.append(ScreenLine(self._line.rstrip(), True))
             self._line, self._column, self._fresh = "", 0, False
         elif code == "\t":
             self._print(" " * (8 - self._column % 8))
@@ -135,7 +135,7 @@ class Terminal:
     def _show(self) -> None:
         """Note the line as it stands, if it changed since it was noted last."""
         if self._fresh and (text := self._line.rstrip()):
-            self._seen.append(Observation(text, False))
+            self._seen.append(ScreenLine(text, False))
         self._fresh = False
 
     def _sequence(self, codes: str, final: str) -> None:
@@ -193,7 +193,7 @@ _MOVES: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def observations(stream: bytes) -> list[Observation]:
+def screen_lines(stream: bytes) -> list[ScreenLine]:
     """Return every state of every line of one stream, in the order in which they were seen."""
     terminal = Terminal()
     return terminal.feed(stream) + terminal.close()

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from .base import Observation, Reader
-from .keras import KerasEpochs
+from sweepmake.logs.readers.base import Observation, Reader
+from sweepmake.logs.readers.keras import KerasEpochs
 
 __all__ = ["READERS", "Observation", "Reader", "make_readers"]
 
@@ -67,7 +67,7 @@ def make_readers(
     epochs = KerasEpochs()
     readers: list[Reader] = []
     if patterns and only in (None, "regex"):
-        from .regex import RegexReader
+        from sweepmake.logs.readers.regex import RegexReader
 
         readers.append(RegexReader(patterns))
     for name, (class_name, marks) in _FORMATS.items():

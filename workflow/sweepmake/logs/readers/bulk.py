@@ -15,8 +15,8 @@ from itertools import accumulate, chain, compress, count, islice, repeat
 from operator import eq, ge, itemgetter, lt, sub
 from typing import NamedTuple
 
-from .base import seconds, unit_seconds
-from .keras import Bar
+from sweepmake.logs.readers.base import seconds, unit_seconds
+from sweepmake.logs.readers.keras import Bar
 
 __all__ = [
     "EPOCH_ENDS",

@@ -16,8 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .base import NUMBER, Observation, is_number
-from .json_lines import flat_numbers
+from sweepmake.logs.readers.base import NUMBER, Observation, is_number
+from sweepmake.logs.readers.json_lines import flat_numbers
 
 __all__ = ["Fairseq"]
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .base import NUMBER, Observation
-from .json_lines import split_place
-from .pairs import is_metric
+from sweepmake.logs.readers.base import NUMBER, Observation
+from sweepmake.logs.readers.json_lines import split_place
+from sweepmake.logs.readers.pairs import is_metric
 
 __all__ = ["HfTrainer"]
 

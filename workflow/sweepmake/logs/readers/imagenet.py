@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .base import NUMBER, Observation
+from sweepmake.logs.readers.base import NUMBER, Observation
 
 __all__ = ["ImageNet"]
 

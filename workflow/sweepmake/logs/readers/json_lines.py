@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from .base import Observation, is_number
+from sweepmake.logs.readers.base import Observation, is_number
 
 __all__ = ["STEP_KEYS", "JsonLines", "flat_numbers", "split_place"]
 

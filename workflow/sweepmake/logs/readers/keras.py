@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .base import NUMBER, Observation, seconds, unit_seconds
+from sweepmake.logs.readers.base import NUMBER, Observation, seconds, unit_seconds
 
 __all__ = ["Bar", "KerasEpochs", "fields"]
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .base import Observation, seconds, unit_seconds
-from .keras import Bar, KerasEpochs, fields
+from sweepmake.logs.readers.base import Observation, seconds, unit_seconds
+from sweepmake.logs.readers.keras import Bar, KerasEpochs, fields
 
 __all__ = ["Keras3"]
 

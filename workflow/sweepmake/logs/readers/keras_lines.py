@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .base import Observation
-from .keras import Bar, KerasEpochs, fields
+from sweepmake.logs.readers.base import Observation
+from sweepmake.logs.readers.keras import Bar, KerasEpochs, fields
 
 __all__ = ["KerasLines"]
 

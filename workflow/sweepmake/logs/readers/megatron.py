@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .base import Observation, is_number, unit_seconds
+from sweepmake.logs.readers.base import Observation, is_number, unit_seconds
 
 __all__ = ["Megatron"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .base import NUMBER, Observation, seconds
+from sweepmake.logs.readers.base import NUMBER, Observation, seconds
 
 __all__ = ["Pairs", "is_metric"]
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ...errors import InputError
-from .base import Observation, is_number, seconds
+from sweepmake.errors import InputError
+from sweepmake.logs.readers.base import Observation, is_number, seconds
 
 __all__ = ["RegexReader", "compile_patterns"]
 

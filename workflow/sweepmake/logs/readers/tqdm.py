@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from .base import Observation, is_number, seconds
+from sweepmake.logs.readers.base import Observation, is_number, seconds
 
 __all__ = ["Tqdm"]
 

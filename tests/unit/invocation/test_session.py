@@ -1,0 +1,146 @@
+"""What an invocation says first and last, and its claim on the output folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweepmake.errors import SweepmakeError
+from sweepmake.invocation.session import Claim, check_slots, forced_runs, outcome, welcome
+from sweepmake.params.config import read_config
+from sweepmake.plan import Plan, make_plan
+from sweepmake.runs.gpus import Slots
+
+PARAMS = """\
+template:
+  train: echo {a}
+  test: echo {a}
+stage: {train: {gpu: 2}}
+---
+a: [1, 2]
+extra: [3]
+---
+extra: [3]
+a: [2]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(PARAMS)
+    return make_plan(read_config({}))
+
+
+def slots(*ids: str) -> Slots:
+    return Slots(ids, "given", "locks")
+
+
+def test_the_first_lines_count_and_name_what_is_odd(plan: Plan) -> None:
+    """Experiments, duplicates, runs, runs to do, slots, parameters that no stage uses."""
+    assert welcome(plan, slots("0,1", "2").describe(), 3) == (
+        "params.yaml: 2 experiments (1 duplicate dropped), 4 runs, 3 to do\n"
+        "GPU slots: [0,1] 2\n"
+        "Parameters that no stage uses (they only affect the names): extra"
+    )
+
+
+def test_the_last_lines_tell_what_became_of_every_run(plan: Plan) -> None:
+    """Finished now or before, failed with its log, not started."""
+    names = list(plan.experiments)
+    for name, stage, state, ended in [
+        (names[0], "train", "finished", 50.0),
+        (names[0], "test", "finished", 150.0),
+        (names[1], "train", "failed", 160.0),
+    ]:
+        folder = Path(plan.records(name))
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {"state": state, "ended": ended, "log": "the.log"}
+        (folder / f"{stage}.json").write_text(json.dumps(record))
+    lines = outcome(plan, since=100.0).splitlines()
+    assert lines[0] == "Runs: 1 finished, 1 skipped (finished before), 1 failed, 1 not started"
+    assert lines[1] == f"  FAILED      train: output/{names[1]}  (log: the.log)"
+
+
+def test_a_stage_that_is_to_come_again_is_not_called_skipped(plan: Plan) -> None:
+    """After a training that was repeated and failed, the old test is no finished run."""
+    folder = Path(plan.records(next(iter(plan.experiments))))
+    folder.mkdir(parents=True)
+    for stage, state, started in (("train", "failed", 110.0), ("test", "finished", 50.0)):
+        record = {"state": state, "started": started, "ended": started + 1, "log": "the.log"}
+        (folder / f"{stage}.json").write_text(json.dumps(record))
+    assert outcome(plan, since=100.0).splitlines()[0] == "Runs: 1 failed, 3 not started"
+
+
+def test_too_many_slots_are_warned_of_and_too_few_are_an_error(plan: Plan) -> None:
+    """A stage that can never start is an error before anything starts."""
+    assert check_slots(plan, slots("0", "1"), None) is None
+    assert "only 2 slots" in str(check_slots(plan, slots("0", "1"), 3))
+    with pytest.raises(SweepmakeError, match="'train' takes 2 slots"):
+        check_slots(plan, slots("0"), None)
+    with pytest.raises(SweepmakeError, match="gpu=1 allows fewer"):
+        check_slots(plan, slots("0", "1"), 1)
+
+
+def test_forced_runs_are_named_by_stage() -> None:
+    """Rule names become stages; files stay."""
+    stages = {"pre_train": "pre-train"}
+    assert forced_runs(everything=True, names=[], stages=stages) == {"*"}
+    names = ["pre_train", "output/x/.sweepmake/test.done"]
+    assert forced_runs(everything=False, names=names, stages=stages) == {"pre-train", names[1]}
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from sweepmake.session import Claim
+claim = Claim("output", Path(sys.argv[1]))
+if sys.argv[2] == "run":
+    assert claim.begin() == ""
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def hold(folder: Path, how: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder), how],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def test_a_living_workflow_keeps_others_out_and_a_dead_one_does_not(tmp_path: Path) -> None:
+    """The claim ends with its process, and then its locks are cleared, and only its own."""
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    (locks / "0.output.lock").write_text("output/a/.sweepmake/train.done\n")
+    (locks / "1.output.lock").write_text("other/a/.sweepmake/train.done\n")
+    first = hold(tmp_path, "run")
+    assert not (locks / "0.output.lock").exists()
+    (locks / "0.output.lock").write_text("output/a/.sweepmake/train.done\n")
+    assert Claim("output", tmp_path).begin() == str(first.pid)
+    assert (locks / "0.output.lock").exists()
+    assert Claim("elsewhere", tmp_path).begin() == ""
+    first.kill()
+    first.communicate()
+    assert Claim("output", tmp_path).begin() == ""
+    assert [path.name for path in locks.iterdir()] == ["1.output.lock"]
+
+
+def test_a_dry_run_is_waited_for(tmp_path: Path) -> None:
+    """A process that only reads the Snakefile keeps nobody out."""
+    dry = hold(tmp_path, "read")
+    mine = Claim("output", tmp_path)
+    assert dry.stdin is not None
+    dry.stdin.close()
+    assert mine.begin() == ""
+    dry.wait()

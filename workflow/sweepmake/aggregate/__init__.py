@@ -1,1 +1,0 @@
-"""From all experiments' records and summaries to one table, and what is made of it."""

@@ -1,0 +1,346 @@
+"""One invocation of the workflow: its claim on the output folder, its first and last words.
+
+Nothing here runs in the jobs that Snakemake starts, on this machine or on a cluster's nodes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sweepmake.errors import SweepmakeError
+from sweepmake.runs import records
+from sweepmake.runs.newest_logs import outdated
+from sweepmake.runs.slots import can_take
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, MutableMapping, Sequence
+
+    from sweepmake.plan import Plan
+    from sweepmake.runs.gpus import Slots
+
+__all__ = [
+    "Claim",
+    "check_slots",
+    "environment",
+    "export_command",
+    "forced_runs",
+    "hide_job_events",
+    "import_ahead",
+    "lift_rate_limit",
+    "make_results",
+    "outcome",
+    "save_params",
+    "welcome",
+]  # fmt: skip
+
+# Snakemake overwrites these with a rule's threads; what the user has exported shall stand
+_THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+            "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
+_MOST_SHOWN = 20
+
+
+class Claim:
+    """The claim of a living workflow on an output folder, held by the operating system.
+
+    Snakemake's own lock survives a `kill -9` and does not say who holds it. This one ends with its
+    process: whoever gets it knows that locks on this output are left over from a dead workflow.
+    A dry run, too, reads the Snakefile and holds the claim for a moment: only a process that has
+    called `begin` keeps others out.
+    """
+
+    def __init__(self, output: str, folder: Path = Path(".snakemake")) -> None:
+        """Take the claim where it is free, and then clear the dead workflow's locks away."""
+        name = hashlib.sha256(str(Path(output).absolute()).encode()).hexdigest()[:16]
+        path = folder / "sweepmake" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+", encoding="ascii")
+        self._is_ours = False
+        if self._take():
+            _clear_locks(folder / "locks", output)
+
+    def begin(self) -> str:
+        """Say that this process starts runs; return "", or the id of the process that does so."""
+        while not self._take():
+            self._file.seek(0)
+            if holder := self._file.read().strip():
+                return holder
+            time.sleep(0.1)  # a dry run: it ends by itself
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+        return ""
+
+    def _take(self) -> bool:
+        if not self._is_ours:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            self._is_ours = True
+            self._file.truncate(0)
+        return True
+
+
+def _clear_locks(folder: Path, output: str) -> None:
+    for lock in folder.glob("*.lock") if folder.is_dir() else ():
+        lines = lock.read_text(encoding="utf-8", errors="replace").splitlines()
+        if any(line.startswith(output + "/") for line in lines):
+            lock.unlink(missing_ok=True)
+
+
+def check_slots(plan: Plan, slots: Slots, asked: int | None) -> str | None:
+    """Return a warning where more slots were asked for than there are.
+
+    Raises:
+        SweepmakeError: a stage needs more slots than it can ever get.
+    """
+    for stage in plan.sweep.stages:
+        if stage.gpu > 1 and not can_take(slots.ids, stage.gpu):
+            raise SweepmakeError(
+                f"stage '{stage.name}' takes {stage.gpu} slots that do not overlap, and the slots "
+                f"are {slots.describe()}: list more under 'resource', or lower its 'gpu'"
+            )
+        if asked is not None and stage.gpu > asked:
+            raise SweepmakeError(
+                f"stage '{stage.name}' takes {stage.gpu} slots, and --resources gpu={asked} "
+                "allows fewer: it could never start"
+            )
+    if asked is not None and asked > len(slots.ids):
+        return (
+            f"--resources gpu={asked}, but there are only {len(slots.ids)} slots "
+            f"({slots.describe()}): that many run at a time"
+        )
+    return None
+
+
+def environment(
+    slots: Slots, forced: Collection[str], *, debug: bool, quiet: bool = False
+) -> dict[str, str]:
+    """Return what the stage runners of this invocation are told through the environment.
+
+    Args:
+        slots: the slots that they lease from.
+        forced: what runs again although it has finished, as `forced_runs` returns it.
+        debug: whether the commands' output is shown live.
+        quiet: whether the stage runners write to their logs only.
+    """
+    told = {
+        "SWEEPMAKE_TIME": time.strftime("%Y%m%d.%H%M%S"),
+        "SWEEPMAKE_SLOTS": ";".join(slots.ids),
+        "SWEEPMAKE_LOCKS": slots.folder,
+        "SWEEPMAKE_COMMIT": _commit(),
+        "SWEEPMAKE_FORCE": "\n".join(sorted(forced)),
+    }
+    if debug:
+        told["SWEEPMAKE_DEBUG"] = "1"
+    if quiet:
+        told["SWEEPMAKE_QUIET"] = "1"
+    told.update({f"SWEEPMAKE_{n}": os.environ[n] for n in _THREADS if n in os.environ})
+    return told
+
+
+def forced_runs(*, everything: bool, names: Collection[str], stages: Mapping[str, str]) -> set[str]:
+    """Return what the user forces, as the stage runner reads it: "*", stages and markers.
+
+    Args:
+        everything: whether --forceall was given.
+        names: rules and files given to --forcerun, or targets under --force.
+        stages: rule name → stage.
+    """
+    if everything:
+        return {"*"}
+    return {stages.get(name, name) for name in names}
+
+
+def save_params(plan: Plan) -> None:
+    """Copy the params.yaml into the output folder, as mlrunner does."""
+    source = Path(plan.config.params)
+    title = ",".join(plan.config.title).replace("/", "_")
+    target = Path(plan.config.output) / (source.name + (f".{title}" if title else ""))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not (target.exists() and target.samefile(source)):
+        shutil.copyfile(source, target)
+
+
+def welcome(plan: Plan, slots: str, to_do: int) -> str:
+    """Return the first lines of an invocation: what there is to do, and what looks odd."""
+    sweep = plan.sweep
+    dropped = f" ({_count(sweep.duplicates, 'duplicate')} dropped)" if sweep.duplicates else ""
+    first = "debug: only the first of " if plan.config.debug else ""
+    lines = [
+        f"{plan.config.params}: {first}{_count(len(sweep.experiments), 'experiment')}{dropped}, "
+        f"{_count(plan.runs, 'run')}, {to_do} to do",
+        f"GPU slots: {slots}",
+    ]
+    if sweep.orphans:
+        lines.append(
+            "Parameters that no stage uses (they only affect the names): "
+            + ", ".join(sweep.orphans)
+        )
+    return "\n".join(lines)
+
+
+def outcome(plan: Plan, since: float) -> str:
+    """Return the last lines of an invocation: what finished, was skipped, failed.
+
+    Args:
+        plan: the plan; the records of its runs are read.
+        since: when this invocation began, in seconds since the epoch.
+    """
+    counts: Counter[str] = Counter()
+    failed: list[str] = []
+    for name, experiment in plan.experiments.items():
+        old = outdated(plan.records(name), experiment.stages)
+        for stage in experiment.stages:
+            record = records.read_record(f"{plan.records(name)}/{stage}.json") or {}
+            state = "waiting" if stage in old else str(record.get("state", "waiting"))
+            if state == "finished" and float(str(record["ended"])) < since:
+                state = "finished before"
+            counts[state] += 1
+            if state in ("failed", "interrupted", "lost"):
+                log = record.get("log", "")
+                failed.append(f"  {state.upper():<12}{stage}: {plan.folder(name)}  (log: {log})")
+    shown = [
+        ("finished", "finished"),
+        ("finished before", "skipped (finished before)"),
+        ("failed", "failed"),
+        ("interrupted", "interrupted"),
+        ("lost", "lost"),
+        ("running", "still running"),
+        ("waiting", "not started"),
+    ]
+    parts = [f"{counts[key]} {label}" for key, label in shown if counts[key]]
+    lines = [f"Runs: {', '.join(parts) or 'none'}"]
+    lines += failed[:_MOST_SHOWN]
+    if len(failed) > _MOST_SHOWN:
+        lines.append(f"  … and {len(failed) - _MOST_SHOWN} more")
+    if failed:
+        lines.append("The same command again runs these, and what comes after them, and no others.")
+    return "\n".join(lines)
+
+
+def lift_rate_limit(scheduler: Any) -> None:
+    """Take Snakemake's default limit of 100 jobs a second away, for local runs.
+
+    With a limit, each look at the waiting jobs sets a timer for the next look, a second later: so
+    every run that ends adds one more look per second to all that follow, which never stops as long
+    as jobs wait (Snakemake 9.27, JobScheduler.schedule). A limit that the user has set stays.
+
+    Args:
+        scheduler: Snakemake's job scheduler.
+    """
+    limit = getattr(scheduler, "job_rate_limiter", None)
+    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
+
+
+def import_ahead() -> None:
+    """Import pandas while the first runs run.
+
+    Snakemake does it when the first job ends (to look for tables among the parameters), and starts
+    nothing until it is done: the slots would stand idle for the third of a second that it takes.
+    """
+    threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
+
+
+def hide_job_events(stages: Collection[str]) -> bool:
+    """Keep Snakemake's own report of every job off the terminal; the stage runner reports.
+
+    Only its plain terminal handler is concerned: logger plugins and the log file get everything.
+
+    Args:
+        stages: the rules whose failures the stage runner reports itself.
+
+    Returns:
+        Whether there is such a handler. Where a logger plugin draws on the terminal instead, lines
+        of the stage runner would tear its progress bars.
+    """
+    logger = logging.getLogger("snakemake.logging")
+    plain = [h for h in logger.handlers if type(h).__name__ == "ColorizingTextHandler"]
+    if not logger.isEnabledFor(logging.DEBUG):
+        for handler in plain:
+            handler.addFilter(_JobEvents(stages))
+    return bool(plain)
+
+
+class _JobEvents(logging.Filter):
+    hidden = ("job_info", "job_started", "job_finished", "progress")
+    noise = ("Select jobs to execute", "Execute ", "Exiting because a job execution failed")
+
+    def __init__(self, stages: Collection[str]) -> None:
+        super().__init__()
+        self._stages = frozenset(stages)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        event = getattr(record, "event", None)
+        name = str(getattr(event, "value", event))
+        if name in self.hidden:
+            return False
+        if name == "job_error":
+            return getattr(record, "rule_name", None) not in self._stages
+        text = str(record.msg)
+        if text.startswith("RuleException:") and "/sweepmake/__main__.py" in text:
+            return False
+        return not text.startswith(self.noise)
+
+
+def say(text: str) -> None:
+    """Write a message for the user, as the stage runner does."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def export(told: Mapping[str, str], target: MutableMapping[str, str]) -> None:
+    """Put what the stage runners are told into the environment that they inherit."""
+    for key in [key for key in target if key.startswith("SWEEPMAKE_") and key not in told]:
+        if key != "SWEEPMAKE_LOCK_FOLDER":
+            del target[key]
+    target.update(told)
+
+
+def export_command(arguments: Sequence[str], target: MutableMapping[str, str]) -> None:
+    """Put this invocation's command line where the workbook's maker finds it."""
+    target["SWEEPMAKE_COMMAND"] = shlex.join(["snakemake", *arguments[1:]])
+
+
+def make_results(command: Sequence[str]) -> None:
+    """Run the program that makes all results; Ctrl-C ends it, and leaves what was there before.
+
+    Args:
+        command: the program and its arguments.
+    """
+    # in a session of its own, so that it is not this process's Ctrl-C that it dies of, with a
+    # traceback of each of its processes
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGKILL)
+            say("Interrupted: some results are older than the runs. Make them: snakemake results")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _commit() -> str:
+    """Return the git commit of the working directory, with "-dirty" where files differ."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""  # no git here; the record says so by an empty commit
+    return found.stdout.strip() if found.returncode == 0 else ""

@@ -1,0 +1,1 @@
+"""What notebooks and scripts import: results as DataFrames, the Examiner."""

@@ -1,0 +1,1 @@
+"""What is shown: the workbook, the PDFs, the page, the report."""

@@ -1,0 +1,1 @@
+"""comparison.pdf: all experiments side by side."""

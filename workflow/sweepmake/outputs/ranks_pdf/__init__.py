@@ -1,0 +1,1 @@
+"""ranks.pdf: what every rank of one experiment logged."""

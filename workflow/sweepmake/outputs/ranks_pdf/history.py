@@ -1,0 +1,340 @@
+"""Reads history.csv.gz (docs/readers.md) into curves, by stage, metric and rank.
+
+The file is streamed: a million rows take no more memory than some thousand.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from sweepmake.errors import InputError
+from sweepmake.outputs.ranks_pdf.points import (
+    ATTEMPT,
+    EMPTY,
+    EPOCH,
+    STEP,
+    STEPS,
+    VALUE,
+    Floats,
+    Points,
+)
+
+__all__ = ["STEP_TIME", "Axis", "Curve", "Stage", "read_stages"]
+
+STEP_TIME = "time_per_step_s"
+"""The name under which a stage's `curves` hold the seconds per step."""
+
+_PLACES = ("stage", "attempt", "rank", "epoch", "step", "steps_per_epoch", "eta_s", STEP_TIME)
+_BLOCK = 1 << 20  # bytes of text that are turned into numbers at once
+# the lines of one stage, attempt and rank
+_ONE_RANK = re.compile(rb"([^\n,]+,\d+,\d+,)[^\n]*\n(?:\1[^\n]*\n)*")
+_FEW_RANKS = 16
+_MOST_POINTS = (1600, 400)  # per rank and metric: with few ranks, with many
+_HUGE = 1e100  # beyond, a plot has no scale
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One metric of one rank.
+
+    Attributes:
+        rank: the rank.
+        x, y: the points in the order logged; y is nan where the log says so or infinite.
+        pale: which points a later attempt or restart logged again.
+        breaks: where, after the first, an attempt or a restart begins.
+    """
+
+    rank: int
+    x: Floats
+    y: Floats
+    pale: np.typing.NDArray[np.bool_]
+    breaks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What x is.
+
+    Attributes:
+        kind: "epoch" (whole epochs and parts of them), "step" or "row".
+        label: for the axis.
+        base: the number of the first epoch, 0 or 1; 0 where the log has epochs such as 0.33.
+        fractional: whether the log itself has such epochs.
+        steps: steps per epoch where the log does not say; 0 where unknown.
+        offsets: epoch → the step with which it begins, where steps count on from epoch to epoch.
+    """
+
+    kind: str
+    label: str
+    base: int = 1
+    fractional: bool = False
+    steps: float = 0.0
+    offsets: Mapping[float, float] = field(default_factory=dict)
+
+    def places(self, block: Floats) -> Floats:
+        """Return x of each row; nan for rows that have no place (an evaluation after the end)."""
+        if self.kind == "row":
+            return np.arange(1, len(block) + 1, dtype=np.float64)
+        epoch, step, steps = block[:, EPOCH], block[:, STEP], block[:, STEPS]
+        if self.kind == "step":
+            return np.where(step == EMPTY, np.nan, step)
+        if self.fractional:
+            return np.where(epoch == EMPTY, np.nan, epoch)
+        known = (step != EMPTY) & (steps != EMPTY) & (steps > 0)
+        part = np.where(known, step / np.where(known, steps, 1), 1.0)
+        counted = (step != EMPTY) & ~known
+        if self.steps and counted.any():
+            begin = np.array([self.offsets.get(number, 0.0) for number in epoch[counted]])
+            part[counted] = (step[counted] - begin) / self.steps
+        return np.where(epoch == EMPTY, np.nan, epoch - self.base + np.clip(part, 0, 1))
+
+    def place(self, epoch: float | None, step: float | None, steps: float | None) -> float:
+        """Return x of one place; nan where it has none."""
+        cells = [EMPTY if cell is None else cell for cell in (epoch, step, steps)]
+        if self.kind == "row":
+            return float("nan")
+        return float(self.places(np.array([[*cells, 0.0, 1.0]]))[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one stage logged.
+
+    Attributes:
+        name: the stage.
+        axis: what x is.
+        metrics: the metrics, in the order of the file, without those that it never logged.
+        ranks: all ranks that logged anything.
+        curves: (metric, rank) → every row's points, thinned where there are many.
+        ends: (metric, rank) → the last point of each epoch (every row's without epochs).
+        starts: where the second attempt begins, the third, …, in x.
+        most_rows: rows of the rank that has the most.
+    """
+
+    name: str
+    axis: Axis
+    metrics: tuple[str, ...]
+    ranks: tuple[int, ...]
+    curves: Mapping[tuple[str, int], Curve]
+    ends: Mapping[tuple[str, int], Curve]
+    starts: tuple[float, ...]
+    most_rows: int
+
+    def of(self, metric: str, *, ends: bool = False) -> list[Curve]:
+        """Return a metric's curves, rank by rank."""
+        curves = self.ends if ends else self.curves
+        return [curves[metric, rank] for rank in self.ranks if (metric, rank) in curves]
+
+
+def read_stages(path: Path, ranks: int) -> list[Stage]:
+    """Return the stages of a history, in the order of the file.
+
+    Args:
+        path: history.csv.gz.
+        ranks: about how many ranks it has; with many, fewer points are kept of each.
+
+    Raises:
+        InputError: it cannot be read, or is no history.
+    """
+    found: dict[str, _Reading] = {}
+    try:
+        with gzip.open(path, "rb") as file:
+            header = file.readline().decode("utf-8")
+            columns = next(csv.reader([header]), [])
+            if tuple(columns[: len(_PLACES)]) != _PLACES:
+                raise InputError(
+                    f"expected a history that begins with {','.join(_PLACES)}, "
+                    f"found {header[:80].strip()!r}",
+                    file=str(path),
+                    hint="remove it, and the workflow makes it again",
+                )
+            metrics = columns[len(_PLACES) :]
+            most = _MOST_POINTS[ranks > _FEW_RANKS]
+            for text in _blocks(file):
+                for (stage, attempt, rank), table in _tables(text, len(columns) - 3):
+                    reading = found.setdefault(stage, _Reading(stage, metrics, most))
+                    reading.add(attempt, rank, table)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise InputError(
+            f"cannot be read as a history ({error})",
+            file=str(path),
+            hint="remove it, and the workflow makes it again",
+        ) from error
+    return [reading.close() for reading in found.values()]
+
+
+def _blocks(file: gzip.GzipFile) -> Iterator[bytes]:
+    """Yield the file in pieces of whole lines."""
+    rest = b""
+    while block := file.read(_BLOCK):
+        text = rest + block
+        end = text.rfind(b"\n") + 1
+        rest = text[end:]
+        if end:
+            yield text[:end]
+    if rest:
+        yield rest + b"\n"
+
+
+def _tables(text: bytes, width: int) -> Iterator[tuple[tuple[str, int, int], Floats]]:
+    """Yield ((stage, attempt, rank), rows) of whole lines; rows have `width` columns of floats.
+
+    A line is `train,1,0,1,13,13,0,0.038,0.8749,0.8817`.
+    """
+    if b'"' in text:  # only a stage's name can be quoted
+        rows = csv.reader(text.decode("utf-8").splitlines())
+        for (stage, attempt, rank), group in groupby(rows, key=lambda row: row[:3]):
+            body = b",".join(",".join(row[3:]).encode() for row in group)
+            yield (stage, int(attempt), int(rank)), _numbers(body, width)
+        return
+    at = 0
+    while at < len(text):
+        match = _ONE_RANK.match(text, at)
+        if match is None:
+            raise ValueError(f"a row that begins with {text[at : at + 40]!r}")
+        prefix = match[1]
+        stage, attempt, rank, _ = prefix.decode("utf-8").split(",")
+        body = text[at + len(prefix) : match.end() - 1].replace(b"\n" + prefix, b",")
+        yield (stage, int(attempt), int(rank)), _numbers(body, width)
+        at = match.end()
+
+
+def _numbers(body: bytes, width: int) -> Floats:
+    """Return the cells of some rows, joined by commas; an empty one is EMPTY.
+
+    Raises:
+        ValueError: a cell is no number, or a row has not as many as the header.
+    """
+    text = b"," + body + b","
+    if b",," in text:
+        text = text.replace(b",,", b",9e307,").replace(b",,", b",9e307,")
+    cells = np.fromiter(map(float, text[1:-1].split(b",")), dtype=np.float64)
+    if cells.size % width:
+        raise ValueError(f"a row that has not the header's {width + 3} cells")
+    return cells.reshape(-1, width)
+
+
+class _Reading:
+    """One stage while its rows come in."""
+
+    def __init__(self, name: str, metrics: Sequence[str], most: int) -> None:
+        self.name = name
+        self.metrics = metrics
+        self.most = most
+        self.points: dict[tuple[str, int], Points] = {}
+        self.ranks: dict[int, int] = {}
+        self.starts: dict[int, Floats] = {}
+        self.epochs: dict[float, tuple[float, float]] = {}
+        self.first_epoch = EMPTY
+        self.fractional = self.stepped = False
+        self._last_step: tuple[int, int, float] = (-1, -1, EMPTY)
+
+    def add(self, attempt: int, rank: int, table: Floats) -> None:
+        """Take rows of one rank."""
+        self.ranks[rank] = self.ranks.get(rank, 0) + len(table)
+        epoch, step = table[:, 0], table[:, 1]
+        dated = epoch != EMPTY
+        if dated.any():
+            numbers = epoch[dated]
+            self.first_epoch = min(self.first_epoch, float(numbers.min()))
+            self.fractional = self.fractional or bool((numbers % 1).any())
+        self._see_steps(attempt, rank, table)
+        if attempt not in self.starts:
+            self.starts[attempt] = np.array([[epoch[0], step[0], table[0, 2], 0.0, attempt]])
+        head = np.empty((len(table), 5))
+        head[:, :3] = table[:, :3]
+        head[:, ATTEMPT] = attempt
+        for column, name in ((4, STEP_TIME), *enumerate(self.metrics, start=5)):
+            value = table[:, column]
+            has = value != EMPTY
+            if not has.any():
+                continue
+            block = head[has]
+            block[:, VALUE] = value[has]
+            key = (name, rank)
+            if key not in self.points:
+                self.points[key] = Points(self.most)
+            self.points[key].add(block)
+
+    def _see_steps(self, attempt: int, rank: int, table: Floats) -> None:
+        """Note which steps each epoch has; give rows without a step and epoch the last step."""
+        epoch, step = table[:, 0], table[:, 1]
+        has = step != EMPTY
+        if has.any():
+            self.stepped = True
+        if (epoch == EMPTY).all() and self.stepped:
+            before = self._last_step
+            carried = before[2] if before[:2] == (attempt, rank) else EMPTY
+            at = np.maximum.accumulate(np.where(has, np.arange(len(step)), -1))
+            step[:] = np.where(at >= 0, step[np.maximum(at, 0)], carried)
+            self._last_step = (attempt, rank, float(step[-1]))
+        bare = has & (epoch != EMPTY) & (table[:, 2] == EMPTY)
+        if bare.any():
+            numbers, steps = epoch[bare], step[bare]
+            begins = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]])
+            lows = np.minimum.reduceat(steps, begins)
+            highs = np.maximum.reduceat(steps, begins)
+            for number, low, high in zip(numbers[begins], lows, highs, strict=True):
+                old = self.epochs.get(number, (low, high))
+                self.epochs[number] = (min(old[0], low), max(old[1], high))
+
+    def close(self) -> Stage:
+        """Return the stage."""
+        axis = self._axis()
+        curves = {key: _curve(key[1], found.rows(), axis) for key, found in self.points.items()}
+        ends = {key: _curve(key[1], found.ends(), axis) for key, found in self.points.items()}
+        curves = {key: curve for key, curve in curves.items() if len(curve.x)}
+        logged = {name for name, _ in curves}
+        starts = [float(axis.places(self.starts[at])[0]) for at in sorted(self.starts)[1:]]
+        return Stage(
+            name=self.name,
+            axis=axis,
+            metrics=tuple(name for name in self.metrics if name in logged),
+            ranks=tuple(sorted(self.ranks)),
+            curves=curves,
+            ends={key: curve for key, curve in ends.items() if len(curve.x)},
+            starts=tuple(start for start in starts if np.isfinite(start)),
+            most_rows=max(self.ranks.values()),
+        )
+
+    def _axis(self) -> Axis:
+        if self.first_epoch == EMPTY:
+            return Axis("step", "step") if self.stepped else Axis("row", "row of the log")
+        if self.fractional:
+            return Axis("epoch", "epoch", base=0, fractional=True)
+        offsets: dict[float, float] = {}
+        most, before = 0.0, 0.0
+        for number in sorted(self.epochs):
+            low, high = self.epochs[number]
+            if low > before > 0:  # steps count on from epoch to epoch
+                offsets[number] = before
+            most, before = max(most, high - offsets.get(number, 0.0)), high
+        if self.first_epoch == 0:
+            label = "epochs done (the log counts from 0)"
+            return Axis("epoch", label, base=0, steps=most, offsets=offsets)
+        return Axis("epoch", "epoch", steps=most, offsets=offsets)
+
+
+def _curve(rank: int, block: Floats, axis: Axis) -> Curve:
+    """Return the curve of some points: split where x goes back, the repeated part pale."""
+    x = axis.places(block)
+    placed = np.isfinite(x)
+    x, y, attempt = x[placed], block[placed, VALUE], block[placed, ATTEMPT]
+    y = np.where(np.abs(y) < _HUGE, y, np.nan)
+    again = (x[1:] < x[:-1] - 1e-9) | (attempt[1:] != attempt[:-1])
+    breaks = tuple(int(at) + 1 for at in np.flatnonzero(again))
+    pale = np.zeros(len(x), dtype=bool)
+    newest = np.inf
+    for begin, end in reversed(list(zip((0, *breaks), (*breaks, len(x)), strict=True))):
+        pale[begin:end] = x[begin:end] >= newest
+        newest = min(newest, float(x[begin]))
+    return Curve(rank, x, y, pale, breaks)

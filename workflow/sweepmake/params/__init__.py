@@ -1,0 +1,1 @@
+"""What a user writes: params.yaml, config.yaml, and the little languages in them."""
