@@ -9,16 +9,16 @@ import shlex
 import sys
 
 try:
-    from sweepmake.params import config as config_module
-    from sweepmake.outputs import drawing
-    from sweepmake.runs import gpus
     from sweepmake import plan as plan_module
+    from sweepmake.errors import SweepmakeError
     from sweepmake.invocation import session
     from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
-    from sweepmake.results.study import study_of_logs, study_of_plan
-    from sweepmake.errors import SweepmakeError
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
     from sweepmake.logs.options import LogOptions
+    from sweepmake.outputs import drawing
+    from sweepmake.params import config as config_module
+    from sweepmake.results.study import study_of_logs, study_of_plan
+    from sweepmake.runs import gpus
 except ImportError as error:
     sys.exit(f"error: {error}: install the package first: pip install -e {workflow.basedir}")
 

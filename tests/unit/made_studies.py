@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweepmake.logs.tally import direction
+from sweepmake.metric_names import direction
 from sweepmake.params.metrics import Measures
 from sweepmake.params.naming import Value
 from sweepmake.results.outcomes import Outcome, StageOutcome

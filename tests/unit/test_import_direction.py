@@ -1,11 +1,10 @@
-"""The library's imports run one way, as CONTRIBUTING.md's table of modules says."""
+"""The library's rooms import one way, as CONTRIBUTING.md's map of rooms says."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -13,53 +12,84 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 LIBRARY = REPOSITORY / "workflow" / "sweepmake"
 MODULES = sorted(
-    str(path.relative_to(LIBRARY).with_suffix(""))
+    str(path.relative_to(LIBRARY).with_suffix("")).removesuffix("/__init__")
     for path in LIBRARY.rglob("*.py")
-    if not path.name.startswith("__")
+    if path.parent != LIBRARY or not path.name.startswith("__")
 )
 
 
-def table() -> list[list[str]]:
-    """Return the modules of each line of the table."""
+def rooms() -> list[list[str]]:
+    """Return the rooms and modules of each line of the map, from the bottom of the house up."""
     lines = re.findall(r"^\| (`.*?) \|.*\|$", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.M)
-    return [re.findall(r"`([^`]+)`", first) for first in lines]
+    return [[name.strip("/") for name in re.findall(r"`([^`]+)`", first)] for first in lines]
 
 
-def place(module: str) -> int:
-    """Return the line on which a module stands."""
+def line_of(module: str) -> int:
+    """Return the line of the map on which a module's room stands: the longest name that fits."""
     found = [
-        at
-        for at, row in enumerate(table())
-        if any(fnmatch(module, f"{name}*" if name.endswith("/") else name) for name in row)
+        (len(name), at)
+        for at, names in enumerate(rooms())
+        for name in names
+        if module == name or module.startswith(f"{name}/")
     ]
-    assert found, f"{module} is missing in CONTRIBUTING.md's table"
-    return found[0]
+    assert found, f"{module} is missing in CONTRIBUTING.md's map of rooms"
+    return max(found)[1]
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module: the longest name of the map that fits."""
+    names = [name for line in rooms() for name in line]
+    return max((n for n in names if module == n or module.startswith(f"{n}/")), key=len)
 
 
 def imports(module: str) -> Iterator[str]:
-    """Yield the modules of the library that a module imports as it is imported itself."""
-    for node in ast.parse((LIBRARY / f"{module}.py").read_text()).body:
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        base = node.module or ""
-        if node.level:
-            folder = Path(module).parents[node.level - 1]
-            base = f"sweepmake.{folder}.{base}".replace("/", ".").replace("...", ".").rstrip(".")
-        if base.split(".")[0] == "sweepmake":
-            inside = base.removeprefix("sweepmake").strip(".").replace(".", "/")
-            names = [f"{inside}/{alias.name}".lstrip("/") for alias in node.names]
-            yield from (name for name in [inside, *names] if name in MODULES)
+    """Yield the modules of the library that a module imports, inside functions too."""
+    path = LIBRARY / f"{module}.py"
+    tree = ast.parse((path if path.exists() else LIBRARY / module / "__init__.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from known(alias.name.removeprefix("sweepmake.").replace(".", "/"))
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            assert not node.level, f"{module}: imports are absolute, so that a move finds them"
+            if base.split(".")[0] == "sweepmake":
+                inside = base.removeprefix("sweepmake").strip(".").replace(".", "/")
+                for name in (inside, *(f"{inside}/{a.name}".lstrip("/") for a in node.names)):
+                    yield from known(name)
+
+
+def known(name: str) -> Iterator[str]:
+    """Yield a name that is a module of the library."""
+    if name in MODULES:
+        yield name
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_what_stands_above_it(module: str) -> None:
-    """Or beside it, on the same line of the table."""
-    late = [name for name in imports(module) if place(name) > place(module)]
-    assert not late, f"{module} imports {late}, which stand below it"
+def test_a_module_imports_only_from_rooms_below_its_own(module: str) -> None:
+    """Or from its own room. What only type checkers import counts as well."""
+    mine = room_of(module)
+    wrong = [
+        name
+        for name in imports(module)
+        if room_of(name) != mine and line_of(name) >= line_of(module)
+    ]
+    assert not wrong, f"{module} imports {wrong}, which do not stand below {mine}"
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Within a room, too, there are no circles."""
+    arrows = {module: set(imports(module)) - {module} for module in MODULES}
+    left = dict(arrows)
+    while left:
+        free = [module for module, needs in left.items() if not needs & left.keys()]
+        assert free, f"a circle of imports among {sorted(left)}"
+        for module in free:
+            del left[module]
 
 
 def test_imports_are_found() -> None:
-    """Of both kinds: by the package's name, and relative ones."""
-    assert "aggregate/columns" in list(imports("aggregate/outcomes"))
-    assert "replacing" in list(imports("logs/history"))
-    assert "records" in list(imports("session"))
+    """Of every kind: of a module, of a name in one, inside a function."""
+    assert "results/columns" in list(imports("results/outcomes"))
+    assert "runs/records" in list(imports("invocation/session"))
+    assert "outputs/ranks_pdf/ranks" in list(imports("outputs/refresh"))

@@ -9,7 +9,7 @@ import pytest
 
 from sweepmake.logs.parse import StageLogs, parse_logs
 from sweepmake.logs.summary import column_order, number
-from sweepmake.logs.tally import direction
+from sweepmake.metric_names import direction
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "logs"
 

@@ -281,7 +281,7 @@ from pathlib import Path
 def settings():  # reading the key "backend" imports pyplot
     return {{key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}}
 before = settings()
-from sweepmake.figures.ranks import plot_ranks
+from sweepmake.outputs.ranks_pdf.ranks import plot_ranks
 plot_ranks(Path({str(history)!r}), Path({str(summary)!r}), Path("x.pdf"), title="", parameters={{}})
 assert settings() == before
 assert not {{"matplotlib.pyplot", "pandas"}} & set(sys.modules)

@@ -42,7 +42,8 @@ def test_a_run_imports_nothing_that_is_slow_to_import(runner: Runner) -> None:
 def test_the_slots_do_not_wait_for_an_import_of_snakemake() -> None:
     """What Snakemake imports when the first job ends is there by then, imported in a thread."""
     program = (
-        "import sys, threading; from sweepmake import session; assert 'pandas' not in sys.modules; "
+        "import sys, threading; from sweepmake.invocation import session; "
+        "assert 'pandas' not in sys.modules; "
         "session.import_ahead(); threading.enumerate()[-1].join(); assert 'pandas' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sweepmake.logs.tally import Tally, direction
+from sweepmake.logs.tally import Tally
+from sweepmake.metric_names import direction
 
 __all__ = ["StageSummary", "column_order", "describe_stage", "flat_keys"]
 

@@ -4,35 +4,20 @@ stopping."""
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from sweepmake.logs.demux.account import Counts
+from sweepmake.metric_names import direction
 
 if TYPE_CHECKING:
     from sweepmake.logs.readers.bulk import Epochs
 
-__all__ = ["Best", "LineCounts", "Tally", "direction"]
+__all__ = ["Best", "LineCounts", "Tally"]
 
-_LOWER = re.compile(
-    r"loss|err|ppl|perplex|wer\b|cer\b|mse|mae\b|nll|fid\b|divergence|distance", re.IGNORECASE
-)
-_HIGHER = re.compile(
-    r"acc|auc|f1|bleu|rouge|dice|dsc|iou|\bmap|precision|recall|score|psnr|ssim|reward|return|r2\b|top-?\d",
-    re.IGNORECASE,
-)
 _LAST_LINES = 10
 _LINE_LENGTH = 500
-
-
-def direction(name: str) -> str | None:
-    """Return "min" for losses and errors, "max" for accuracies and scores, None for the rest (lr,
-    …)."""
-    if _LOWER.search(name):
-        return "min"
-    return "max" if _HIGHER.search(name) else None
 
 
 class Best(NamedTuple):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, cast
 
 from sweepmake.errors import InputError, suggestion
-from sweepmake.logs.tally import direction
+from sweepmake.metric_names import direction
 from sweepmake.params import expressions
 from sweepmake.params.first_document import describe, plain_text
 from sweepmake.params.metrics import TAKES, Measures, MetricPattern, Objective

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sweepmake.logs.tally import direction
+from sweepmake.metric_names import direction
 from sweepmake.params.naming import Value, identity
 from sweepmake.results.columns import Cell, Column, FilledColumn, Group
 from sweepmake.results.failures import Failure

@@ -19,7 +19,7 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox, IdentityTransform
 
-from sweepmake.outputs.ranks_pdf.points import Floats
+from sweepmake.outputs.drawing.scale import Floats
 
 __all__ = ["DASHED", "DOTTED", "POINTS", "SOLID", "Align", "Clip", "Dashes", "Page"]
 

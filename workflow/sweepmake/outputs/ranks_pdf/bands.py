@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.outputs.ranks_pdf.history import Curve
-from sweepmake.outputs.ranks_pdf.points import Floats
 
 __all__ = ["Band", "band_of", "mean", "quantiles", "spread"]
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from sweepmake.outputs.drawing.page import POINTS, Page
+from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.outputs.drawing.style import ACCENT, COLOURS, GREY, INK, look, plain, wrapped
 from sweepmake.outputs.ranks_pdf.health import Health, loss_metrics, time_text
 from sweepmake.outputs.ranks_pdf.history import STEP_TIME, Curve, Stage
 from sweepmake.outputs.ranks_pdf.panels import Box, Panel, boxes, draw_curve, label_of, number_text
-from sweepmake.outputs.ranks_pdf.points import Floats
 
 __all__ = ["draw_health"]
 

@@ -17,16 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from sweepmake.errors import InputError
-from sweepmake.outputs.ranks_pdf.points import (
-    ATTEMPT,
-    EMPTY,
-    EPOCH,
-    STEP,
-    STEPS,
-    VALUE,
-    Floats,
-    Points,
-)
+from sweepmake.outputs.drawing.scale import Floats
+from sweepmake.outputs.ranks_pdf.points import ATTEMPT, EMPTY, EPOCH, STEP, STEPS, VALUE, Points
 
 __all__ = ["STEP_TIME", "Axis", "Curve", "Stage", "read_stages"]
 

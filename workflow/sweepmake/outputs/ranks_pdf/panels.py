@@ -14,10 +14,10 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from matplotlib.transforms import Bbox
 
 from sweepmake.outputs.drawing.page import POINTS, SOLID, Dashes, Page
+from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.outputs.drawing.style import GREY, HEIGHT, INK, WIDTH, Look, cut
 from sweepmake.outputs.ranks_pdf.bands import Band, quantiles
 from sweepmake.outputs.ranks_pdf.history import Curve
-from sweepmake.outputs.ranks_pdf.points import Floats
 
 __all__ = [
     "Box",

@@ -7,11 +7,10 @@ EMPTY, so that a logged `nan` remains one.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["ATTEMPT", "EMPTY", "EPOCH", "STEP", "STEPS", "VALUE", "Floats", "Points"]
+from sweepmake.outputs.drawing.scale import Floats
 
-Floats = NDArray[np.float64]
+__all__ = ["ATTEMPT", "EMPTY", "EPOCH", "STEP", "STEPS", "VALUE", "Points"]
 
 EMPTY = 9e307
 """Stands for an empty cell; no program logs it."""

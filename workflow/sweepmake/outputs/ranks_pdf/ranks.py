@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sweepmake.errors import InputError
-from sweepmake.logs.tally import direction
+from sweepmake.metric_names import direction
 from sweepmake.outputs.drawing.page import DASHED, DOTTED
 from sweepmake.outputs.drawing.style import (
     ACCENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sweepmake.logs.tally import direction
+from sweepmake.metric_names import direction
 from sweepmake.results.columns import Cell, Column, Sheet, as_number
 from sweepmake.results.fields import as_cell, mapping
 from sweepmake.results.outcomes import Outcome
