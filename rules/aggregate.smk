@@ -19,7 +19,7 @@ rule plot_ranks:
         STUDY.pattern("plot_ranks.log"),
     params:
         parameters=lambda wildcards: json.dumps(EXPERIMENTS[wildcards.experiment].parameters),
-        version=figures.FORMAT_VERSION,
+        version=drawing.FORMAT_VERSION,
     conda:
         "../environment.yml"
     shell:
@@ -60,7 +60,7 @@ rule plot_comparison:
         STUDY.marker("plot_comparison.log"),
     params:
         config=lambda wildcards: CONFIG_JSON,
-        version=figures.FORMAT_VERSION,
+        version=drawing.FORMAT_VERSION,
     conda:
         "../environment.yml"
     shell:

@@ -38,7 +38,7 @@ def begin():
     plain = session.hide_job_events(STAGES_BY_RULE) if workflow.local_exec else True
     if is_sweep():
         begin_sweep(plain)
-    session.publish_command(sys.argv, os.environ)
+    session.export_command(sys.argv, os.environ)
 
 
 def begin_sweep(plain):
@@ -64,7 +64,7 @@ def begin_sweep(plain):
         stages=STAGES_BY_RULE,
     )
     told = session.environment(SLOTS, forced, debug=CONFIG.debug, quiet=not plain)
-    session.publish(told, os.environ)
+    session.export(told, os.environ)
     session.save_params(PLAN)
     to_do = sum(job.rule.name in STAGES_BY_RULE for job in workflow.dag.needrun_jobs())
     where = SLOTS.describe() if workflow.local_exec else "the cluster's"

@@ -79,7 +79,7 @@ def write_page(study: Study, table: Table, path: Path) -> None:
 
 
 def _render(study: Study, table: Table) -> str:
-    folder = resources.files("sweepmake.aggregate")
+    folder = resources.files("sweepmake.outputs")
     style = folder.joinpath("page.css").read_text(encoding="utf-8")
     script = folder.joinpath("page.js").read_text(encoding="utf-8")
     policy = (
