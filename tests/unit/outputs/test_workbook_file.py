@@ -27,7 +27,7 @@ from sweepmake.outputs.workbook.csv_file import guarded, plain_text
 from sweepmake.outputs.workbook.tables import CSV, WORKBOOK, write_workbook
 from sweepmake.params.metrics import Measures, Objective
 from sweepmake.results.outcomes import Outcome
-from sweepmake.results.table import Table
+from sweepmake.results.table import Table, build_table
 
 NOW = datetime(2026, 11, 21, 22, 30)
 HOSTILE = [
@@ -39,7 +39,9 @@ HOSTILE = [
 
 def write(outcomes: list[Outcome], folder: Path, measures: Measures | None = None) -> Table:
     made = study(outcomes, measures, results=str(folder / "results"))
-    return write_workbook(made, outcomes, now=NOW, command="snakemake --cores 2")
+    table = build_table(made, outcomes)
+    write_workbook(made, table, now=NOW, command="snakemake --cores 2")
+    return table
 
 
 def book(folder: Path) -> Any:
@@ -295,7 +297,8 @@ def test_the_about_sheet_tells_what_made_it(tmp_path: Path) -> None:
         study(sweep(), Measures(objective=Objective("bleu", "max")), str(tmp_path / "results")),
         params=str(params),
     )
-    write_workbook(made, sweep(), now=NOW, command="snakemake --cores 2 'a b'")
+    table = build_table(made, sweep())
+    write_workbook(made, table, now=NOW, command="snakemake --cores 2 'a b'")
     sheet = book(tmp_path)["about"]
     facts = {row[0]: row[1] for row in sheet.iter_rows(values_only=True) if row[0]}
     assert facts["norm"] == "batch"

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TypeGuard
 
 from sweepmake.errors import SweepmakeError
-from sweepmake.outputs.workbook.cells import link_target
 from sweepmake.replacing import replacing
-from sweepmake.results.columns import Cell, Column
+from sweepmake.results.columns import Cell, Column, link_target
 from sweepmake.results.outcomes import STATUSES
 from sweepmake.results.study import Study
 from sweepmake.results.table import Table

@@ -5,35 +5,33 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from sweepmake.outputs.page import write_page
 from sweepmake.outputs.table_json import write_table_json
 from sweepmake.outputs.workbook.tables import write_workbook
-from sweepmake.results.outcomes import STATUSES, Outcome
+from sweepmake.results.outcomes import STATUSES
 from sweepmake.results.study import Study
 from sweepmake.results.table import Table
 
 __all__ = ["describe", "write_comparison", "write_tables"]
 
 
-def write_tables(study: Study, outcomes: Sequence[Outcome]) -> Table:
-    """Write experiments.xlsx, .csv, .html and .json; say where they are; return the table.
+def write_tables(study: Study, table: Table) -> None:
+    """Write experiments.xlsx, .csv, .html and .json, and say where they are.
 
     Raises:
         SweepmakeError: a file cannot be written; those that were there before stay.
     """
     command = os.environ.get("SWEEPMAKE_COMMAND", "")
-    table = write_workbook(study, outcomes, now=datetime.now().astimezone(), command=command)
+    write_workbook(study, table, now=datetime.now().astimezone(), command=command)
     write_table_json(table, Path(study.results) / "experiments.json")
     write_page(study, table, Path(study.results) / "experiments.html")
     for warning in table.warnings:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     if not os.environ.get("SWEEPMAKE_QUIET"):
         print(f"Workbook: {study.results}/experiments.xlsx: {describe(table)}")  # noqa: T201
-    return table
 
 
 def write_comparison(study: Study, table: Table) -> None:

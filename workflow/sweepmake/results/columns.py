@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Literal
+from urllib.parse import quote
 
 __all__ = [
     "Cell",
@@ -15,6 +17,7 @@ __all__ = [
     "Sheet",
     "as_number",
     "cell_text",
+    "link_target",
     "unique_headings",
 ]
 
@@ -99,6 +102,11 @@ def cell_text(value: Cell, digits: int = 6) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def link_target(path: str) -> str:
+    """Return a relative path as the target of a link, percent-encoded byte by byte."""
+    return quote(PurePath(path).as_posix().encode("utf-8", "surrogateescape"), safe="/")
 
 
 def unique_headings(columns: Iterable[Column]) -> list[Column]:

@@ -10,10 +10,10 @@ from sweepmake.results.columns import Cell, Column, FilledColumn, as_number, uni
 from sweepmake.results.failures import Failure, describe_failure
 from sweepmake.results.fields import collect_fields, mapping, varied_parameters
 from sweepmake.results.objective import Goal, best_first, find_goal
-from sweepmake.results.outcomes import Outcome
+from sweepmake.results.outcomes import Outcome, read_outcomes
 from sweepmake.results.study import Study
 
-__all__ = ["Cell", "Column", "Table", "build_table"]
+__all__ = ["Cell", "Column", "Table", "build_table", "read_results_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,15 @@ class Table:
         """Return the cells of a column, in the order of the rows."""
         at = self.position(key)
         return [row[at] for row in self.rows]
+
+
+def read_results_table(study: Study) -> Table:
+    """Return the table of a study as its records and summaries are now.
+
+    Raises:
+        InputError: the objective cannot be read as an expression.
+    """
+    return build_table(study, read_outcomes(study))
 
 
 def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from sweepmake.results.columns import Cell
 
@@ -27,7 +25,6 @@ __all__ = [
     "clean_text",
     "is_formula_like",
     "is_short",
-    "link_target",
     "number_cell",
     "text_cell",
 ]
@@ -74,11 +71,6 @@ def book_value(value: Cell) -> Cell:
 def _integer_text(value: int) -> str:
     """Return an integer's digits; in hexadecimal where Python refuses to print so many."""
     return str(value) if value.bit_length() < 10_000 else clean_text(hex(value))
-
-
-def link_target(path: str) -> str:
-    """Return a relative path as the target of a link, percent-encoded byte by byte."""
-    return quote(PurePath(path).as_posix().encode("utf-8", "surrogateescape"), safe="/")
 
 
 @dataclass(frozen=True, slots=True)

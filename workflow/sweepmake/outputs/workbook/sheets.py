@@ -14,12 +14,11 @@ from sweepmake.outputs.workbook.cells import (
     clean_text,
     is_formula_like,
     is_short,
-    link_target,
     number_cell,
     text_cell,
 )
 from sweepmake.outputs.workbook.layout import ColumnLayout, header_lines, lay_out
-from sweepmake.results.columns import Cell, Column, Sheet, as_number
+from sweepmake.results.columns import Cell, Column, Sheet, as_number, link_target
 
 if TYPE_CHECKING:
     from openpyxl import Workbook

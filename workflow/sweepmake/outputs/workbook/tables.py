@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -20,9 +20,8 @@ from sweepmake.outputs.workbook.rank_rows import MOST_ROWS, build_ranks
 from sweepmake.outputs.workbook.sheets import MOST_LINKS, add_about, add_sheet
 from sweepmake.replacing import replacing
 from sweepmake.results.columns import Sheet
-from sweepmake.results.outcomes import Outcome
 from sweepmake.results.study import Study
-from sweepmake.results.table import Table, build_table
+from sweepmake.results.table import Table
 
 __all__ = ["CSV", "MOST_COLUMNS", "WORKBOOK", "write_workbook"]
 
@@ -34,25 +33,21 @@ MOST_COLUMNS = 16_384
 _FROZEN = {"experiments": "B2", "settings": "A2", "ranks": "D2", "failures": "B2"}
 
 
-def write_workbook(
-    study: Study, outcomes: Sequence[Outcome], *, now: datetime, command: str
-) -> Table:
-    """Write the workbook and the CSV file of a study, and return their table.
+def write_workbook(study: Study, table: Table, *, now: datetime, command: str) -> None:
+    """Write the workbook and the CSV file of a study.
 
     Whoever opens one of them sees the old file or the new one, never a part.
 
     Args:
         study: what the results are made of.
-        outcomes: what became of each of its experiments.
+        table: its table.
         now: when this happens.
         command: the command line, for the sheet "about".
 
     Raises:
         SweepmakeError: a file cannot be written (a full disk, a folder in its place, …); the old
             files stay.
-        InputError: the objective cannot be read as an expression.
     """
-    table = build_table(study, outcomes)
     folder = Path(study.results)
     with _explained(folder):
         if folder.exists() and not folder.is_dir():
@@ -64,7 +59,6 @@ def write_workbook(
         _write_book(study, table, draft, now=now, command=command)
         with _explained(text), other.open("w", encoding="utf-8", newline="") as file:
             file.writelines(csv_text(table))
-    return table
 
 
 def _write_book(study: Study, table: Table, path: Path, *, now: datetime, command: str) -> None:
