@@ -143,7 +143,8 @@ def describe_failure(outcome: Outcome) -> Failure | None:
     exception = _exception(lines[-_RECENT:], words.tagged)
     if rank is None and words.tagged:
         rank, exception = _rank_of_exception(words, exception)
-    kind, line = _kind(stage, end, lines, exception, words)
+    said = [*words.launcher, *(line for own in words.ranks.values() for line in own[-_RECENT:])]
+    kind, line = _verdict(_Evidence(stage, end, lines, exception, said))
     if kind == "failed" and _lost_the_numbers(summary):
         kind = "diverged (nan)"
     return Failure(
@@ -237,58 +238,112 @@ def _end_of_traceback(lines: Sequence[str], begin: int) -> int | None:
     return None
 
 
-def _kind(
-    stage: StageOutcome,
-    end: Ending | None,
-    lines: Sequence[str],
-    exception: _Exception | None,
-    words: LastWords,
-) -> tuple[str, str]:
-    """Return the kind of failure, and the line that tells it; "" where none does."""
-    said = [*words.launcher, *(line for own in words.ranks.values() for line in own[-_RECENT:])]
-    for kind, sign in (("timeout", _TIME), ("out of memory", _MEMORY)):
-        if told := _find(said, sign):
-            return kind, told
-    if any(map(_NO_PROGRAM.search, said)):
-        return "command not found", _find(said, _EXECUTABLE)
-    if stage.status in ("interrupted", "lost"):
-        return stage.status, ""
-    code = stage.exit_code
-    if code == 124:
-        return "timeout", ""
-    if code in (126, 127) and end is None:
-        return "command not found", _find(lines, _ENDS[0][1])
-    signal = end.signal if end is not None and end.signal else _signal(code)
-    if signal in (2, 9, 11, 15) and not (exception and exception.after < _FRESH):
-        return _by_signal(signal, lines)
-    if exception is not None:
-        for text in (exception.line, *exception.earlier):
-            if kind := _told(text, _SIGNS):
-                return kind, exception.line
-        return "Python exception", exception.line
-    for signs in (_SIGNS, _ENDS):
-        for text in reversed(lines[-_LAST:]):
-            if kind := _told(text, signs):
-                return kind, "" if _SHELL.fullmatch(text) else text
-    if signal in _SIGNALS:
-        return _SIGNALS[signal], ""
-    if told := _find(said, _ABORT):
-        return "MPI abort", _last(lines) or told
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """All that is known of a failure.
+
+    Attributes:
+        stage: how the stage ended, as the stage runner knows it.
+        end: how the rank that failed first ended, as the launcher says; None where it does not.
+        lines: the program's last lines, of that rank where it is known.
+        exception: the exception in them, or None.
+        said: what anybody wrote near the end, the launcher and the scheduler too.
+    """
+
+    stage: StageOutcome
+    end: Ending | None
+    lines: Sequence[str]
+    exception: _Exception | None
+    said: Sequence[str]
+
+    @property
+    def signal(self) -> int:
+        """The signal of which it died, 0 for none."""
+        if self.end is not None and self.end.signal:
+            return self.end.signal
+        code = self.stage.exit_code
+        return code - 128 if code is not None and 128 < code < 160 else 0
+
+
+_Verdict = tuple[str, str]
+"""A kind of failure, and the line that tells it; "" where none does."""
+
+
+def _verdict(evidence: _Evidence) -> _Verdict:
+    """Ask the witnesses, the surest first: the first that knows decides."""
+    for witness in (
+        _by_scheduler,
+        _by_workflow,
+        _by_exit_code,
+        _by_signal,
+        _by_exception,
+        _by_last_lines,
+        _by_abort,
+    ):
+        if verdict := witness(evidence):
+            return verdict
     return "failed", ""
 
 
-def _by_signal(signal: int, lines: Sequence[str]) -> tuple[str, str]:
-    """Return the kind of a death by a signal; who is out of memory may say so and be killed."""
-    for text in reversed(lines[-_FRESH * 3 :]):
-        kind = _told(text, _SIGNS[:2])
-        if kind:
+def _by_scheduler(evidence: _Evidence) -> _Verdict | None:
+    """The scheduler, the kernel and the launcher say why they ended it, or never started it."""
+    for kind, sign in (("timeout", _TIME), ("out of memory", _MEMORY)):
+        if told := _find(evidence.said, sign):
+            return kind, told
+    if any(map(_NO_PROGRAM.search, evidence.said)):
+        return "command not found", _find(evidence.said, _EXECUTABLE)
+    return None
+
+
+def _by_workflow(evidence: _Evidence) -> _Verdict | None:
+    """The workflow interrupted the run, or lost it."""
+    status = evidence.stage.status
+    return (status, "") if status in ("interrupted", "lost") else None
+
+
+def _by_exit_code(evidence: _Evidence) -> _Verdict | None:
+    """`timeout` ends with 124, a shell that cannot start the command with 126 or 127."""
+    code = evidence.stage.exit_code
+    if code == 124:
+        return "timeout", ""
+    if code in (126, 127) and evidence.end is None:
+        return "command not found", _find(evidence.lines, _ENDS[0][1])
+    return None
+
+
+def _by_signal(evidence: _Evidence) -> _Verdict | None:
+    """A signal from outside ended it; who is out of memory may say so and be killed."""
+    fresh = evidence.exception is not None and evidence.exception.after < _FRESH
+    if evidence.signal not in (2, 9, 11, 15) or fresh:
+        return None
+    for text in reversed(evidence.lines[-_FRESH * 3 :]):
+        if kind := _told(text, _SIGNS[:2]):
             return kind, text
-    return _SIGNALS[signal], ""
+    return _SIGNALS[evidence.signal], ""
 
 
-def _signal(code: int | None) -> int:
-    """Return the signal that an exit code tells of, 0 for none."""
-    return code - 128 if code is not None and 128 < code < 160 else 0
+def _by_exception(evidence: _Evidence) -> _Verdict | None:
+    """The exception says it, or one of those that it came from."""
+    found = evidence.exception
+    if found is None:
+        return None
+    kinds = (_told(text, _SIGNS) for text in (found.line, *found.earlier))
+    return next(filter(None, kinds), "Python exception"), found.line
+
+
+def _by_last_lines(evidence: _Evidence) -> _Verdict | None:
+    """The program's last lines say it, or the signal by which it ended itself."""
+    for signs in (_SIGNS, _ENDS):
+        for text in reversed(evidence.lines[-_LAST:]):
+            if kind := _told(text, signs):
+                return kind, "" if _SHELL.fullmatch(text) else text
+    return (_SIGNALS[evidence.signal], "") if evidence.signal in _SIGNALS else None
+
+
+def _by_abort(evidence: _Evidence) -> _Verdict | None:
+    """Some rank called MPI_Abort."""
+    told = _find(evidence.said, _ABORT)
+    return ("MPI abort", _last(evidence.lines) or told) if told else None
 
 
 def _told(text: str, signs: Iterable[tuple[str, re.Pattern[str]]]) -> str:
