@@ -204,8 +204,8 @@ def test_a_second_exam_adds_to_the_first(tmp_path: Path, workers: int) -> None:
     assert examiner.errors == []
 
 
-def test_what_cannot_be_pickled_is_named_and_the_rest_comes(tmp_path: Path) -> None:
-    """A lock in the cache of one experiment costs that one entry."""
+def test_what_cannot_be_pickled_is_said_and_the_others_come(tmp_path: Path) -> None:
+    """A lock in the cache of one experiment costs that experiment, with the reason."""
     make_experiment(tmp_path, "a", lr=1)
     make_experiment(tmp_path, "b", lr=2)
 
@@ -218,8 +218,10 @@ def test_what_cannot_be_pickled_is_named_and_the_rest_comes(tmp_path: Path) -> N
     examiner = examined(tmp_path, keep_a_lock, workers=2)
     (error,) = examiner.errors
     assert error.experiment == "a"
-    assert "cache['lock']" in error.problem
-    assert list(examiner.table()["fine"]) == [1, 1]
+    assert "cannot be sent back" in error.problem
+    assert "lock" in error.problem
+    assert list(examiner.experiments) == ["b"]
+    assert list(examiner.table()["fine"]) == [1]
     assert examiner.caches == {"shared": "b"}
     assert len(examined(tmp_path, keep_a_lock).experiments["a"].cache) == 1, "serial: no such limit"
 

@@ -305,10 +305,11 @@ def test_a_metric_that_matched_nowhere_or_not_everywhere_is_named() -> None:
 
 def test_what_each_stage_took_is_told() -> None:
     outcomes = [
-        outcome("a", {}, wall_time_s=10.0, gpus=2, max_memory_mb=100.0, attempt=2),
+        outcome("a", {}, wall_time_s=10.0, cpu_time_s=35.5, gpus=2, max_memory_mb=100.0, attempt=2),
     ]
     made = table(outcomes)
     assert made.values("train.wall_time_s") == [10.0]
+    assert made.values("train.cpu_time_s") == [35.5]
     assert made.values("train.gpu_time_s") == [20.0]
     assert made.values("train.max_memory_mb") == [100.0]
     assert made.values("train.attempts") == [2]

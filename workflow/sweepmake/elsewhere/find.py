@@ -41,7 +41,7 @@ def find_experiments(
     """Return the experiments of a folder, sorted by name as people sort, and all their stages.
 
     Args:
-        folder: the folder; the paths in the cases begin with it as it is given.
+        folder: the folder; the paths of the logs begin with it as it is given.
         names: a regular expression that is matched against the whole path of every file, relative
             to the folder and with `/` between. Its named groups are parameters; `stage` is the
             stage, `experiment` the experiment's name.

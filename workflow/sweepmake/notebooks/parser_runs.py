@@ -144,8 +144,8 @@ def examine_in_processes(work: Work, workers: int) -> Iterator[Found]:
     """Yield what the parsers find in each folder, in the order of the folders.
 
     The processes are forked, so parsers may be lambdas, closures, or functions of a notebook.
-    What they write is pickled; what cannot be becomes an error that names it. Each folder begins
-    with empty caches.
+    What they write is pickled; where it cannot be, the experiment becomes an error that says so.
+    Each folder begins with empty caches.
 
     Args:
         work: what is to be done.
@@ -227,34 +227,15 @@ def _answer(index: int) -> bytes:
 
 
 def _packed(name: str, found: Found) -> bytes:
-    """Return what was found, pickled, without the values that cannot be."""
+    """Return what was found, pickled; where that cannot be, an error that says so."""
     try:
         return pickle.dumps(found)
-    except Exception:  # whatever a user's object raises; found again below, by its name
-        assert found.experiment is not None
-        errors = list(found.errors)
-        kept = [
-            _without_unpicklable(name, kind, values, errors)
-            for kind, values in (*found.experiment._asdict().items(), ("caches", found.caches))
-        ]
-        return pickle.dumps(Found(Experiment(*kept[:3]), kept[3], errors))
-
-
-def _without_unpicklable(
-    name: str, kind: str, values: dict[Any, Any], errors: list[ExamError]
-) -> dict[Any, Any]:
-    """Return the values that can be pickled; add an error for each that cannot."""
-    kept = {}
-    for key, value in values.items():
-        try:
-            pickle.dumps((key, value))
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            problem = f"{kind}[{key!r}] cannot be sent back from a worker process ({reason}); "
-            errors.append(ExamError(name, "", problem + "keep plain values there, or no workers"))
-        else:
-            kept[key] = value
-    return kept
+    except Exception as error:  # whatever a user's object raises
+        problem = (
+            "what the parsers wrote cannot be sent back from a worker process "
+            f"({type(error).__name__}: {error}); keep plain values there, or no workers"
+        )
+        return pickle.dumps(Found(None, {}, [*found.errors, ExamError(name, "", problem)]))
 
 
 def _unpacked(name: str, answer: bytes | None) -> Found:

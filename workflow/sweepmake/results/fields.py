@@ -301,11 +301,12 @@ def _bests(
 
 
 def _cost_fields(study: Study, outcomes: Sequence[Outcome], keys: _Keys) -> list[FilledColumn]:
-    """Return what each stage took: wall time, GPU seconds, memory, attempts."""
+    """Return what each stage took: wall time, CPU and GPU seconds, memory, attempts."""
     runs = [{run.stage: run for run in outcome.stages} for outcome in outcomes]
     several = any(run.attempt > 1 for each in runs for run in each.values())
     kinds: tuple[tuple[str, str, str, Callable[[StageOutcome], Cell]], ...] = (
         ("wall_time_s", "wall time (s)", "s", lambda run: run.wall_time_s),
+        ("cpu_time_s", "CPU time (s)", "s", lambda run: run.cpu_time_s),
         ("gpu_time_s", "GPU time (s)", "s", lambda run: run.gpu_time_s if run.gpus else None),
         ("max_memory_mb", "peak memory (MB)", "MB", lambda run: run.max_memory_mb),
         ("attempts", "attempts", "", lambda run: run.attempt or None),

@@ -79,9 +79,9 @@ class Outcome:
     """What became of one experiment.
 
     Attributes:
-        case: the experiment.
+        experiment: whose outcome this is.
         status: one of STATUSES.
-        stages: its stages' newest runs, in their order; one for each stage of the case.
+        stages: its stages' newest runs, in their order; one for each of the experiment.
         summary: its metrics.json (see docs/readers.md) without `results`; {} where there is none.
     """
 

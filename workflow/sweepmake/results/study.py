@@ -28,7 +28,7 @@ class Study:
     Attributes:
         source: the params.yaml, or the folder of logs, as the user names it.
         params: path of the params.yaml; None for logs made elsewhere.
-        cases: the experiments, in the order of the file; no two with one name.
+        experiments: in the order of the file; no two with one name.
         stages: all stages, in their order.
         results: the folder of what is made.
         measures: metrics, objective, headings.

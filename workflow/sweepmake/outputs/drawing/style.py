@@ -185,10 +185,10 @@ class Book:
             heading: what the page shows.
             notes: lines for its foot.
         """
-        sheet = Page()
+        page = Page()
         for x, y, text, size, colour, align in self._texts(heading, notes):
-            sheet.text(x * POINTS, y * POINTS, text, size=size, colour=colour, align=align)
-        return sheet
+            page.text(x * POINTS, y * POINTS, text, size=size, colour=colour, align=align)
+        return page
 
     def figure(self, heading: str, notes: Sequence[str] = ()) -> Figure:
         """Return a new page like page(), for axes of matplotlib; add_figure() it when drawn."""
@@ -217,10 +217,10 @@ class Book:
         number = f"page {self.pages}"
         return [*texts, (WIDTH - _MARGIN, 0.28, number, 7.5, GREY, "right")]
 
-    def add(self, sheet: Page) -> None:
+    def add(self, page: Page) -> None:
         """Write a page."""
         figure = Figure(figsize=(WIDTH, HEIGHT))
-        figure.add_artist(sheet)
+        figure.add_artist(page)
         self.add_figure(figure)
 
     def add_figure(self, figure: Figure) -> None:

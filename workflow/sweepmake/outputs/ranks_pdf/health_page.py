@@ -21,22 +21,22 @@ _MOST_MARKERS = 60
 _MOST_STICKS = 64
 
 
-def draw_health(sheet: Page, stage: Stage, health: Health, span: tuple[float, float]) -> None:
+def draw_health(page: Page, stage: Stage, health: Health, span: tuple[float, float]) -> None:
     """Draw the page: of one rank, which compares with no other, its time per step and words.
 
     Args:
-        sheet: a page with its header.
+        page: a page with its header.
         stage, health: what is shown.
         span: the least and greatest x of the stage.
     """
     places = boxes(4)
-    _draw_times(sheet, places[0], stage, health, span)
+    _draw_times(page, places[0], stage, health, span)
     if len(health.ranks) == 1:
-        _draw_findings(sheet, places[1], health)
+        _draw_findings(page, places[1], health)
         return
-    _draw_ends(sheet, places[1], stage, health)
-    _draw_losses(sheet, places[2], stage, health)
-    _draw_findings(sheet, places[3], health)
+    _draw_ends(page, places[1], stage, health)
+    _draw_losses(page, places[2], stage, health)
+    _draw_findings(page, places[3], health)
 
 
 def _lollipops(
@@ -70,13 +70,13 @@ def _scale_ranks(panel: Panel, ranks: Sequence[int], values: Floats) -> None:
 
 
 def _draw_times(
-    sheet: Page, place: Box, stage: Stage, health: Health, span: tuple[float, float]
+    page: Page, place: Box, stage: Stage, health: Health, span: tuple[float, float]
 ) -> None:
     """Draw each rank's time per step; with one rank, its course."""
     facts = [rank for rank in health.ranks if rank.time_per_step_s is not None]
     curves = stage.of(STEP_TIME, ends=True)
     if not facts and not curves:
-        _say(sheet, place, "time per step", "The log holds no times per step.")
+        _say(page, place, "time per step", "The log holds no times per step.")
         return
     seconds = np.array([rank.time_per_step_s for rank in facts], dtype=np.float64)
     largest = max([*seconds, *(float(np.nanmax(c.y)) for c in curves if np.isfinite(c.y).any())])
@@ -84,7 +84,7 @@ def _draw_times(
     title = f"time per step ({unit})"
     middle = float(np.median(seconds)) if seconds.size else float("nan")
     if len(facts) < 2 and curves:
-        panel = Panel(sheet, place, title, f"mean {time_text(middle)}")
+        panel = Panel(page, place, title, f"mean {time_text(middle)}")
         values = [curve.y * factor for curve in curves]
         panel.scale(span, values, label=stage.axis.label, zero=True)
         for curve in curves:
@@ -92,10 +92,10 @@ def _draw_times(
             draw_curve(panel, shown, look(0), markers=len(curve.x) < _MOST_MARKERS)
         return
     if len(facts) < 2:
-        _say(sheet, place, "time per step", f"mean {time_text(middle)}")
+        _say(page, place, "time per step", f"mean {time_text(middle)}")
         return
     caption = f"mean of each rank; line: the median, {time_text(middle)}"
-    panel = Panel(sheet, place, title, caption)
+    panel = Panel(page, place, title, caption)
     ranks = [rank.rank for rank in facts]
     _scale_ranks(panel, ranks, seconds * factor)
     marked = [health.straggler] if health.straggler is not None else []
@@ -103,24 +103,24 @@ def _draw_times(
     panel.across(middle * factor, colour=INK)
 
 
-def _draw_ends(sheet: Page, place: Box, stage: Stage, health: Health) -> None:
+def _draw_ends(page: Page, place: Box, stage: Stage, health: Health) -> None:
     """Draw how far each rank came."""
     facts = [rank for rank in health.ranks if rank.end is not None]
     ends = np.array([rank.end for rank in facts], dtype=np.float64)
     caption = "where it logged its last metric"
     if health.silent:
         caption += "; diamonds: fell silent before the others"
-    panel = Panel(sheet, place, f"how far each rank came ({stage.axis.label})", caption)
+    panel = Panel(page, place, f"how far each rank came ({stage.axis.label})", caption)
     ranks = [rank.rank for rank in facts]
     _scale_ranks(panel, ranks, ends)
     _lollipops(panel, ranks, ends, health.silent, 0.0)
 
 
-def _draw_losses(sheet: Page, place: Box, stage: Stage, health: Health) -> None:
+def _draw_losses(page: Page, place: Box, stage: Stage, health: Health) -> None:
     """Draw the last loss of each rank."""
     names = loss_metrics(stage.metrics)
     if not names:
-        _say(sheet, place, "loss", "No metric here has a better and a worse.")
+        _say(page, place, "loss", "No metric here has a better and a worse.")
         return
     counts = {name: sum(name == other for other in health.leaving.values()) for name in names}
     metric = max(names, key=lambda name: counts[name])
@@ -130,7 +130,7 @@ def _draw_losses(sheet: Page, place: Box, stage: Stage, health: Health) -> None:
     finite = numbers[np.isfinite(numbers)]
     middle = float(np.median(finite)) if finite.size else float("nan")
     caption = f"the last of each rank; line: the median, {number_text(middle)}"
-    panel = Panel(sheet, place, f"last {label_of(plain(metric))}", caption)
+    panel = Panel(page, place, f"last {label_of(plain(metric))}", caption)
     span = (min(ranks) - 0.5, max(ranks) + 0.5)
     if not finite.size:
         panel.scale(span, [], label="rank", whole=True, lines=False)
@@ -153,19 +153,19 @@ def _last(values: Floats) -> float:
     return float(values[-1]) if len(values) else float("nan")
 
 
-def _say(sheet: Page, place: Box, title: str, text: str) -> None:
+def _say(page: Page, place: Box, title: str, text: str) -> None:
     """Write, where a panel would stand, why there is none."""
     left, bottom, _, height = place
     top = (bottom + height) * POINTS
-    sheet.text(left * POINTS, top + 16, title, size=9, colour=INK)
-    sheet.text(left * POINTS, top - 8, text, size=8, colour=GREY)
+    page.text(left * POINTS, top + 16, title, size=9, colour=INK)
+    page.text(left * POINTS, top - 8, text, size=8, colour=GREY)
 
 
-def _draw_findings(sheet: Page, place: Box, health: Health) -> None:
+def _draw_findings(page: Page, place: Box, health: Health) -> None:
     """Write the findings."""
     left, bottom, width, height = place
     top = (bottom + height) * POINTS + 16
-    sheet.text(left * POINTS, top, "findings", size=9, colour=INK)
+    page.text(left * POINTS, top, "findings", size=9, colour=INK)
     lines: list[str] = []
     for finding in health.findings:
         found, _ = wrapped(plain(finding).split(" "), width - 0.15, 8, 4)
@@ -173,4 +173,4 @@ def _draw_findings(sheet: Page, place: Box, health: Health) -> None:
     if len(lines) > _LINES:
         lines[_LINES - 1 :] = ["   ... more in metrics.json"]
     for at, line in enumerate(lines):
-        sheet.text(left * POINTS, top - 16 - 11.2 * at, line, size=8, colour=INK)
+        page.text(left * POINTS, top - 16 - 11.2 * at, line, size=8, colour=INK)

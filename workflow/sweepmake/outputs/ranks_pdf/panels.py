@@ -82,14 +82,14 @@ class Panel:
     """One plot on a page: give it its scale first, then draw.
 
     Args:
-        sheet: the page.
+        page: the page.
         place: where, in inches.
         title: what y is, with its unit.
         caption: a smaller line below the title.
     """
 
-    def __init__(self, sheet: Page, place: Box, title: str, caption: str = "") -> None:
-        self.sheet = sheet
+    def __init__(self, page: Page, place: Box, title: str, caption: str = "") -> None:
+        self.page = page
         self.place = place
         left, bottom, width, height = (inches * POINTS for inches in place)
         self._left, self._bottom, self._width, self._height = left, bottom, width, height
@@ -97,10 +97,10 @@ class Panel:
         self._x, self._y = (0.0, 1.0), (0.0, 1.0)
         self.log = False
         top = bottom + height
-        sheet.text(left, top + 16, cut(title, place[2], 9), size=9, colour=INK)
+        page.text(left, top + 16, cut(title, place[2], 9), size=9, colour=INK)
         if caption:
             text = cut(caption, place[2] + 0.4, 7)
-            sheet.text(left, top + 5, text, size=7, colour=GREY)
+            page.text(left, top + 5, text, size=7, colour=GREY)
 
     def scale(
         self,
@@ -139,12 +139,12 @@ class Panel:
         if lines:
             net += [p for at in upright for p in ((at, bottom), (at, top), gap)]
         if net:
-            self.sheet.stroke(np.array(net), colour="#E6E6E6", width=0.5)
+            self.page.stroke(np.array(net), colour="#E6E6E6", width=0.5)
         frame = [(left, top), (left, bottom), (right, bottom), gap]
         frame += [p for at in upright for p in ((at, bottom), (at, bottom - 2.5), gap)]
         frame += [p for y in across for p in ((left, y), (left - 2.5, y), gap)]
-        self.sheet.stroke(np.array(frame), colour=GREY, width=0.6)
-        write = self.sheet.text
+        self.page.stroke(np.array(frame), colour=GREY, width=0.6)
+        write = self.page.text
         for y, text in zip(across, _tick_labels(ticks), strict=True):
             write(left - 5, y - 2.6, text, size=7.5, colour=GREY, align="right")
         for at, text in zip(upright, _tick_labels(marks), strict=True):
@@ -207,7 +207,7 @@ class Panel:
         alpha: float = 1.0,
     ) -> None:
         """Draw a line; nan is a gap."""
-        self.sheet.stroke(
+        self.page.stroke(
             self.points(x, y),
             colour=colour,
             width=width,
@@ -224,7 +224,7 @@ class Panel:
             part = slice(begin, end)
             above = self.points(x[part], high[part])
             corners = np.concatenate([self.points(x[part], low[part]), above[::-1]])
-            self.sheet.fill(corners, colour=colour, clip=self._clip)
+            self.page.fill(corners, colour=colour, clip=self._clip)
 
     def marks(
         self,
@@ -238,7 +238,7 @@ class Panel:
     ) -> None:
         """Draw a marker at each point: full, with this face, or (None) open."""
         face = colour if face == "" else face
-        self.sheet.marks(self.points(x, y), marker=marker, size=size, colour=colour, face=face)
+        self.page.marks(self.points(x, y), marker=marker, size=size, colour=colour, face=face)
 
     def upright(self, x: float, *, colour: str, width: float, dashes: Dashes) -> None:
         """Draw a line from the foot to the top, if x is in the panel."""
@@ -246,13 +246,13 @@ class Panel:
         if low <= x <= high:
             at = float(self.at_x([x])[0])
             ends = np.array([(at, self._bottom), (at, self._bottom + self._height)])
-            self.sheet.stroke(ends, colour=colour, width=width, dashes=dashes)
+            self.page.stroke(ends, colour=colour, width=width, dashes=dashes)
 
     def across(self, y: float, *, colour: str, width: float = 0.8) -> None:
         """Draw a line from the left to the right."""
         at = float(self.at_y([y])[0])
         ends = np.array([(self._left, at), (self._left + self._width, at)])
-        self.sheet.stroke(ends, colour=colour, width=width)
+        self.page.stroke(ends, colour=colour, width=width)
 
     def name(self, x: float, y: float | None, text: str) -> None:
         """Write above a point; y None is the foot of the panel."""
@@ -260,7 +260,7 @@ class Panel:
         half = 0.28 * 7 * len(text)  # a name at the edge stays in the panel
         place = float(self.at_x([x])[0])
         place = min(max(place, self._left + half), self._left + self._width - half)
-        self.sheet.text(place, at + 5, text, size=7, colour=INK, align="center")
+        self.page.text(place, at + 5, text, size=7, colour=INK, align="center")
 
     @property
     def foot(self) -> float:
@@ -348,11 +348,11 @@ class Entry:
     face: str | None = ""
 
 
-def draw_legend(sheet: Page, left: float, top: float, entries: Sequence[Entry]) -> None:
+def draw_legend(page: Page, left: float, top: float, entries: Sequence[Entry]) -> None:
     """Draw a legend, one entry below the other.
 
     Args:
-        sheet: the page.
+        page: the page.
         left, top: where it begins, in inches from the left and from the top.
         entries: what stands in it.
     """
@@ -362,10 +362,10 @@ def draw_legend(sheet: Page, left: float, top: float, entries: Sequence[Entry]) 
         ends = np.array([(begin, y), (end, y)])
         if entry.kind in ("line", "band"):
             width = 7.0 if entry.kind == "band" else entry.width
-            sheet.stroke(ends, colour=entry.colour, width=width, dashes=entry.dashes)
+            page.stroke(ends, colour=entry.colour, width=width, dashes=entry.dashes)
         if entry.marker:
             face = entry.colour if entry.face == "" else entry.face
-            sheet.marks(
+            page.marks(
                 np.array([(middle, y)]),
                 marker=entry.marker,
                 size=entry.size,
@@ -374,4 +374,4 @@ def draw_legend(sheet: Page, left: float, top: float, entries: Sequence[Entry]) 
             )
         x = begin if entry.kind == "text" else end + 6
         text = cut(entry.text, WIDTH - left - 0.5, 7.5)
-        sheet.text(x, y - 2.6, text, size=7.5, colour=INK)
+        page.text(x, y - 2.6, text, size=7.5, colour=INK)

@@ -144,9 +144,9 @@ class _StagePages:
             self._draw_overview(self.stage.metrics[begin:end])
         for metric in self.stage.metrics[:_MOST_PAGES]:
             self._draw_metric(metric)
-        sheet = self.book.page(f"{self.prefix}how the ranks fared")
-        draw_health(sheet, self.stage, self.health, self.span)
-        self.book.add(sheet)
+        page = self.book.page(f"{self.prefix}how the ranks fared")
+        draw_health(page, self.stage, self.health, self.span)
+        self.book.add(page)
 
     def _who(self) -> str:
         count = len(self.stage.ranks)
@@ -163,12 +163,12 @@ class _StagePages:
         lines = [*notes[: _MOST_NOTES - len(marks)], *marks]
         if len(chosen) > _MOST_PANELS:
             lines[-1] += f" {len(chosen) - _MOST_PANELS} more metrics follow on the next pages."
-        sheet = self.book.page(self.prefix + what + over, lines)
+        page = self.book.page(self.prefix + what + over, lines)
         chosen = chosen[:_MOST_PANELS]
         for metric, place in zip(chosen, boxes(len(chosen)), strict=True):
-            panel = Panel(sheet, place, label_of(plain(metric)), self._caption(metric))
+            panel = Panel(page, place, label_of(plain(metric)), self._caption(metric))
             self._draw_mean(panel, metric)
-        self.book.add(sheet)
+        self.book.add(page)
 
     def _draw_mean(self, panel: Panel, metric: str) -> None:
         """Draw a metric's mean over the ranks, its standard deviation, least and greatest."""
@@ -255,11 +255,11 @@ class _StagePages:
         if left > 0:
             note += f" {left} metrics have no page; they stand in history.csv.gz."
         what = f"all metrics, {self._who()}" + (f": {metrics[0]} ... {metrics[-1]}" if more else "")
-        sheet = self.book.page(self.prefix + what, [note])
+        page = self.book.page(self.prefix + what, [note])
         for metric, place in zip(metrics, boxes(len(metrics)), strict=True):
-            panel = Panel(sheet, place, label_of(plain(metric)), self._caption(metric))
+            panel = Panel(page, place, label_of(plain(metric)), self._caption(metric))
             self._draw_curves(panel, metric, width=0.9, steps=False)
-        self.book.add(sheet)
+        self.book.add(page)
 
     def _draw_curves(self, panel: Panel, metric: str, *, width: float, steps: bool) -> list[int]:
         """Draw a metric of all ranks, as lines or a band; return the ranks that got a line."""
@@ -296,8 +296,8 @@ class _StagePages:
     def _draw_metric(self, metric: str) -> None:
         """Draw the page of one metric, every rank in it."""
         name = label_of(plain(metric))
-        sheet = self.book.page(f"{self.prefix}{name}, {self._who()}")
-        panel = Panel(sheet, boxes(1, right=_LEGEND)[0], name, self._caption(metric))
+        page = self.book.page(f"{self.prefix}{name}, {self._who()}")
+        panel = Panel(page, boxes(1, right=_LEGEND)[0], name, self._caption(metric))
         shown = self._draw_curves(panel, metric, width=1.4, steps=True)
         rows = self.stage.of(metric)
         entries = self._rank_entries(shown, band=len(rows) > _MOST_LINES)
@@ -318,8 +318,8 @@ class _StagePages:
             text = "a new attempt begins"
             entries.append(Entry(text, colour=ACCENT, dashes=DOTTED, width=1.1))
         entries += self._gaps(panel, metric)
-        draw_legend(sheet, WIDTH - _LEGEND - 0.1, 1.7, entries)
-        self.book.add(sheet)
+        draw_legend(page, WIDTH - _LEGEND - 0.1, 1.7, entries)
+        self.book.add(page)
 
     def _rank_entries(self, shown: Sequence[int], *, band: bool) -> list[Entry]:
         if not band:

@@ -30,7 +30,7 @@ def numbers_notes(told: Mapping[str, Any], curved: set[str]) -> list[str]:
 def draw_words(book: Book, told: Mapping[str, Any], numbers: Sequence[str]) -> None:
     """Draw the one page of an experiment without curves: what there is, in words."""
     what = "one row of numbers, no curves" if numbers else "no metrics were logged"
-    sheet = book.page(what)
+    page = book.page(what)
     lines = list(numbers) if numbers else ["Nothing that reads as a metric stands in the logs."]
     for name, stage in told.items():
         ranks = stage.get("ranks", {})
@@ -42,8 +42,8 @@ def draw_words(book: Book, told: Mapping[str, Any], numbers: Sequence[str]) -> N
     if not told:
         lines.append("No stage has a log yet.")
     for at, line in enumerate(lines):
-        sheet.text(0.9 * POINTS, (6.2 - 0.28 * at) * POINTS, line, size=10, colour=INK)
-    book.add(sheet)
+        page.text(0.9 * POINTS, (6.2 - 0.28 * at) * POINTS, line, size=10, colour=INK)
+    book.add(page)
 
 
 def _number_words(told: Mapping[str, Any]) -> list[str]:

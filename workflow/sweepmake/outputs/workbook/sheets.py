@@ -62,64 +62,64 @@ _Writer = Callable[[Cell], "BookCell | Cell"]
 def add_sheet(
     book: Workbook,
     title: str,
-    grid: Sheet,
+    sheet: Sheet,
     *,
     frozen: str = "B2",
     objective: str | None = None,
     less_is_better: bool = False,
 ) -> None:
-    """Add a sheet: a styled header, one row per row of the grid, filters, links, marks.
+    """Add a worksheet: a styled header, one row per row of the sheet, filters, links, marks.
 
     Args:
         book: the workbook, in openpyxl's write-only mode.
-        title: the sheet's name.
-        grid: its columns and rows.
+        title: the worksheet's name.
+        sheet: its columns and rows.
         frozen: the cell left of and above which everything stays in view.
         objective: key of the column that gets a colour scale.
         less_is_better: whether less of that column is better.
     """
     from openpyxl.utils import get_column_letter
 
-    sheet = book.create_sheet(title)
+    worksheet = book.create_sheet(title)
     layouts = [
-        lay_out(column, [row[at] for row in grid.rows]) for at, column in enumerate(grid.columns)
+        lay_out(column, [row[at] for row in sheet.rows]) for at, column in enumerate(sheet.columns)
     ]
-    _frame(sheet, grid, layouts, frozen)
-    keys = [column.key for column in grid.columns]
-    if objective in keys and grid.rows:
+    _frame(worksheet, sheet, layouts, frozen)
+    keys = [column.key for column in sheet.columns]
+    if objective in keys and sheet.rows:
         letter = get_column_letter(keys.index(str(objective)) + 1)
-        _colour(sheet, f"{letter}2:{letter}{len(grid.rows) + 1}", less_is_better)
-    styles = Styles(sheet)
-    sheet.append(_headings(styles, grid))
-    writers = _writers(styles, grid, layouts)
-    for number, row in enumerate(grid.rows, 2):
+        _colour(worksheet, f"{letter}2:{letter}{len(sheet.rows) + 1}", less_is_better)
+    styles = Styles(worksheet)
+    worksheet.append(_headings(styles, sheet))
+    writers = _writers(styles, sheet, layouts)
+    for number, row in enumerate(sheet.rows, 2):
         if any(isinstance(value, str) and ("\n" in value or "\r" in value) for value in row):
-            sheet.row_dimensions[number].height = _LINE_HEIGHT  # as low as the others
-        sheet.append(
+            worksheet.row_dimensions[number].height = _LINE_HEIGHT  # as low as the others
+        worksheet.append(
             None if value is None else write(value)
             for write, value in zip(writers, row, strict=True)
         )
-    if grid.left_out:
-        text = f"… and {grid.left_out:,} rows more, for which the sheet has no room"
-        sheet.append([text_cell(styles.model(Look()), text)])
-    sheet.close()
+    if sheet.left_out:
+        text = f"… and {sheet.left_out:,} rows more, for which the sheet has no room"
+        worksheet.append([text_cell(styles.model(Look()), text)])
+    worksheet.close()
 
 
-def _headings(styles: Styles, grid: Sheet) -> Iterator[BookCell]:
+def _headings(styles: Styles, sheet: Sheet) -> Iterator[BookCell]:
     """Yield the cells of the header."""
-    for at, column in enumerate(grid.columns):
-        numeric = any(as_number(row[at]) is not None for row in grid.rows)
+    for at, column in enumerate(sheet.columns):
+        numeric = any(as_number(row[at]) is not None for row in sheet.rows)
         yield text_cell(styles.model(_heading_look(column, numeric)), clean_text(column.heading))
 
 
-def _writers(styles: Styles, grid: Sheet, layouts: Sequence[ColumnLayout]) -> list[_Writer]:
+def _writers(styles: Styles, sheet: Sheet, layouts: Sequence[ColumnLayout]) -> list[_Writer]:
     """Return what makes the cells of each column."""
-    linked = _linked(grid)
+    linked = _linked(sheet)
     return [
         _link_writer(styles, column, column.key in linked)
         if column.group == "link"
         else _writer(styles, column, layout)
-        for column, layout in zip(grid.columns, layouts, strict=True)
+        for column, layout in zip(sheet.columns, layouts, strict=True)
     ]
 
 
@@ -135,14 +135,14 @@ def _heading_look(column: Column, numeric: bool) -> Look:
     )
 
 
-def _linked(grid: Sheet) -> frozenset[str]:
+def _linked(sheet: Sheet) -> frozenset[str]:
     """Return the columns that can have links: as many as fit under the limit of a sheet."""
-    columns = [column.key for column in grid.columns if column.group == "link"]
-    return frozenset(columns[: MOST_LINKS // max(len(grid.rows), 1)])
+    columns = [column.key for column in sheet.columns if column.group == "link"]
+    return frozenset(columns[: MOST_LINKS // max(len(sheet.rows), 1)])
 
 
 def _frame(
-    sheet: WriteOnlyWorksheet, grid: Sheet, layouts: Sequence[ColumnLayout], frozen: str
+    worksheet: WriteOnlyWorksheet, sheet: Sheet, layouts: Sequence[ColumnLayout], frozen: str
 ) -> None:
     """Set what stands around the rows: panes, widths, the filter, the page.
 
@@ -150,28 +150,28 @@ def _frame(
     """
     from openpyxl.utils import get_column_letter
 
-    sheet.freeze_panes = frozen
-    sheet.print_title_rows = "1:1"
-    sheet.row_dimensions[1].height = _LINE_HEIGHT * header_lines(grid.columns, layouts) + 4
-    _fit_to_width(sheet)
-    for at, (column, layout) in enumerate(zip(grid.columns, layouts, strict=True), 1):
-        dimension = sheet.column_dimensions[get_column_letter(at)]
+    worksheet.freeze_panes = frozen
+    worksheet.print_title_rows = "1:1"
+    worksheet.row_dimensions[1].height = _LINE_HEIGHT * header_lines(sheet.columns, layouts) + 4
+    _fit_to_width(worksheet)
+    for at, (column, layout) in enumerate(zip(sheet.columns, layouts, strict=True), 1):
+        dimension = worksheet.column_dimensions[get_column_letter(at)]
         dimension.width = layout.width
-        if column.key in grid.details:
+        if column.key in sheet.details:
             dimension.outlineLevel = 1
             dimension.hidden = True
-    last = max(len(grid.rows), 1) + 1
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(grid.columns))}{last}"
+    last = max(len(sheet.rows), 1) + 1
+    worksheet.auto_filter.ref = f"A1:{get_column_letter(len(sheet.columns))}{last}"
 
 
-def _fit_to_width(sheet: WriteOnlyWorksheet) -> None:
+def _fit_to_width(worksheet: WriteOnlyWorksheet) -> None:
     """Print on landscape pages, as wide as the sheet."""
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True
-    sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.fitToHeight = 0
+    worksheet.sheet_properties.pageSetUpPr.fitToPage = True
+    worksheet.page_setup.orientation = "landscape"
+    worksheet.page_setup.fitToHeight = 0
 
 
-def _colour(sheet: WriteOnlyWorksheet, cells: str, less_is_better: bool) -> None:
+def _colour(worksheet: WriteOnlyWorksheet, cells: str, less_is_better: bool) -> None:
     """Give a column a colour scale, from the worst value to the best."""
     from openpyxl.formatting.rule import ColorScaleRule
 
@@ -185,7 +185,7 @@ def _colour(sheet: WriteOnlyWorksheet, cells: str, less_is_better: bool) -> None
         end_type="max",
         end_color=high,
     )
-    sheet.conditional_formatting.add(cells, rule)
+    worksheet.conditional_formatting.add(cells, rule)
 
 
 def _text_writer(styles: Styles, look: Look) -> _Writer:
@@ -259,11 +259,11 @@ def add_about(book: Workbook, facts: Sequence[tuple[str, Cell]], lines: Sequence
         facts: (name, value); a name without a value is a heading.
         lines: the text of params.yaml.
     """
-    sheet = book.create_sheet("about")
-    _fit_to_width(sheet)
-    sheet.column_dimensions["A"].width = 26
-    sheet.column_dimensions["B"].width = 110
-    styles = Styles(sheet)
+    worksheet = book.create_sheet("about")
+    _fit_to_width(worksheet)
+    worksheet.column_dimensions["A"].width = 26
+    worksheet.column_dimensions["B"].width = 110
+    styles = Styles(worksheet)
     write_name = _text_writer(styles, Look(bold=True, colour="44546A"))
     write_value = _text_writer(styles, Look(align="left"))
     write_line = _text_writer(styles, Look(monospace=True))
@@ -272,19 +272,19 @@ def add_about(book: Workbook, facts: Sequence[tuple[str, Cell]], lines: Sequence
 
     def add_heading(text: str, *, first: bool = False) -> None:
         if not first:
-            sheet.append([])
-        sheet.append([write_heading(text), line_end])
+            worksheet.append([])
+        worksheet.append([write_heading(text), line_end])
 
     for at, (name, value) in enumerate(facts):
         found = book_value(value)
         if found is None:
             add_heading(name, first=at == 0)
         elif isinstance(found, str):
-            sheet.append([write_name(name), write_value(found)])
+            worksheet.append([write_name(name), write_value(found)])
         else:
-            sheet.append([write_name(name), number_cell(plain, found)])
+            worksheet.append([write_name(name), number_cell(plain, found)])
     if lines:
         add_heading("params.yaml", first=not facts)
     for line in lines:
-        sheet.append([None, write_line(line)])
-    sheet.close()
+        worksheet.append([None, write_line(line)])
+    worksheet.close()

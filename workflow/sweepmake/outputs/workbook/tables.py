@@ -68,22 +68,22 @@ def _write_book(study: Study, table: Table, path: Path, *, now: datetime, comman
     book = Workbook(write_only=True)
     book.properties.creator = "Sweepmake"
     book.properties.created = now.replace(tzinfo=None)
-    grids = {
+    sheets = {
         "experiments": Sheet(table.columns, table.rows),
         "settings": build_averages(study, table),
         "ranks": build_ranks(study, table),
         "failures": build_failures(study, table),
     }
-    notes = [note for title, grid in grids.items() for note in _losses(title, grid)]
-    fitting = {title: _fit(grid) for title, grid in grids.items()}
+    notes = [note for title, sheet in sheets.items() for note in _losses(title, sheet)]
+    fitting = {title: _fit(sheet) for title, sheet in sheets.items()}
     facts = about_rows(study, table, now=now, command=command, notes=tuple(notes))
     less = next((c.rule == "min" for c in table.columns if c.key == table.objective), False)
     scaled = {"experiments": table.objective, "settings": f"{table.objective}.mean"}
-    for title, grid in fitting.items():
+    for title, sheet in fitting.items():
         add_sheet(
             book,
             title,
-            grid,
+            sheet,
             frozen=_FROZEN[title],
             objective=scaled.get(title),
             less_is_better=less,
@@ -94,29 +94,29 @@ def _write_book(study: Study, table: Table, path: Path, *, now: datetime, comman
     path.write_bytes(packed.getbuffer())
 
 
-def _fit(grid: Sheet) -> Sheet:
-    """Return what fits on a sheet."""
-    if len(grid.rows) <= MOST_ROWS and len(grid.columns) <= MOST_COLUMNS:
-        return grid
+def _fit(sheet: Sheet) -> Sheet:
+    """Return what of a sheet Excel can hold."""
+    if len(sheet.rows) <= MOST_ROWS and len(sheet.columns) <= MOST_COLUMNS:
+        return sheet
     return replace(
-        grid,
-        columns=grid.columns[:MOST_COLUMNS],
-        rows=tuple(row[:MOST_COLUMNS] for row in grid.rows[:MOST_ROWS]),
-        left_out=grid.left_out + max(len(grid.rows) - MOST_ROWS, 0),
+        sheet,
+        columns=sheet.columns[:MOST_COLUMNS],
+        rows=tuple(row[:MOST_COLUMNS] for row in sheet.rows[:MOST_ROWS]),
+        left_out=sheet.left_out + max(len(sheet.rows) - MOST_ROWS, 0),
     )
 
 
-def _losses(title: str, grid: Sheet) -> list[str]:
-    """Return what a sheet cannot hold of a grid."""
+def _losses(title: str, sheet: Sheet) -> list[str]:
+    """Return what Excel cannot hold of a sheet."""
     notes = []
-    rows = grid.left_out + max(len(grid.rows) - MOST_ROWS, 0)
+    rows = sheet.left_out + max(len(sheet.rows) - MOST_ROWS, 0)
     if rows:
         notes.append(f"sheet '{title}': {rows:,} rows are left out; a sheet has 1,048,576")
-    columns = len(grid.columns) - MOST_COLUMNS
+    columns = len(sheet.columns) - MOST_COLUMNS
     if columns > 0:
         notes.append(f"sheet '{title}': {columns:,} columns are left out; a sheet has 16,384")
-    links = sum(column.group == "link" for column in grid.columns)
-    if links * len(grid.rows) > MOST_LINKS:
+    links = sum(column.group == "link" for column in sheet.columns)
+    if links * len(sheet.rows) > MOST_LINKS:
         notes.append(
             f"sheet '{title}': some links are plain text, as Excel opens no more than "
             f"{MOST_LINKS:,}"
