@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sweepmake.outputs.drawing.text import cut_middle
 from sweepmake.results.columns import cell_text
 from sweepmake.results.outcomes import read_outcomes
 from sweepmake.results.study import Study
@@ -123,7 +124,6 @@ def _safe(text: str) -> str:
     invisible space after the bracket makes both plain text. An empty label breaks the sorting.
     """
     line = " ".join(text.split()) or "''"
-    if len(line) > _LONGEST:
-        line = f"{line[: _LONGEST // 2]}…{line[-_LONGEST // 2 + 1 :]}"
+    line = cut_middle(line, _LONGEST)
     line = line.encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair
     return line.replace("{", "{" + _ZERO_WIDTH_SPACE).replace("<", "<" + _ZERO_WIDTH_SPACE)

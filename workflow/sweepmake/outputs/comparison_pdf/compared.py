@@ -13,10 +13,10 @@ from sweepmake.outputs.drawing.scale import (
     Scale,
     number,
     parameter_scale,
-    shorten,
     value_scale,
 )
 from sweepmake.outputs.drawing.style import plain
+from sweepmake.outputs.drawing.text import cut_middle
 from sweepmake.results.columns import Column, cell_text
 from sweepmake.results.study import Study
 from sweepmake.results.table import Table
@@ -104,7 +104,7 @@ class Comparison:
         ]
         if not parts:
             return plain(self.table.outcomes[row].experiment.name)
-        return ", ".join(shorten(part, 40) for part in parts)
+        return ", ".join(cut_middle(" ".join(part.split()), 40) for part in parts)
 
     def means(self, rows: Sequence[int]) -> Floats:
         """Return the mean of each setting among some experiments, in the order of their first."""

@@ -13,7 +13,8 @@ from sweepmake.outputs.comparison_pdf.compared import Comparison, compare, count
 from sweepmake.outputs.comparison_pdf.curves_page import curves_notes, curves_problem, draw_curves
 from sweepmake.outputs.comparison_pdf.grid_page import draw_grid, grid_notes, kind_of_grid
 from sweepmake.outputs.comparison_pdf.learning_curves import read_learning_curves
-from sweepmake.outputs.comparison_pdf.objective_page import PANELS, draw_objective, objective_notes
+from sweepmake.outputs.comparison_pdf.objective_page import draw_objective, objective_notes
+from sweepmake.outputs.drawing.layout import MOST_PANELS
 from sweepmake.outputs.drawing.style import GREY, INK, WIDTH, Book, plain, wrapped
 from sweepmake.results.study import Study
 from sweepmake.results.table import Table
@@ -112,10 +113,10 @@ def _add_objective(add: _Add, comparison: Comparison) -> None:
     if not keys:
         sentence = "All experiments have the same parameters, so there is nothing to compare by."
         add("objective", heading, [sentence], None)
-    for at in range(0, len(keys), PANELS):
-        some = keys[at : at + PANELS]
+    for at in range(0, len(keys), MOST_PANELS):
+        some = keys[at : at + MOST_PANELS]
         add(
-            f"objective-{at // PANELS + 1}" if at else "objective",
+            f"objective-{at // MOST_PANELS + 1}" if at else "objective",
             heading,
             objective_notes(comparison),
             lambda figure, some=some: draw_objective(figure, comparison, some),  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,19 +11,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from sweepmake.outputs.comparison_pdf.compared import Comparison, count, limits
+from sweepmake.outputs.drawing.layout import Box, Margins, boxes, panel_width
 from sweepmake.outputs.drawing.scale import Floats, Scale
 from sweepmake.outputs.drawing.style import ACCENT, COLOURS, GREY, HEIGHT, WIDTH, cut
 
-__all__ = ["PANELS", "draw_objective", "objective_notes"]
-
-PANELS = 12
-"""How many parameters there are on one page."""
+__all__ = ["draw_objective", "objective_notes"]
 
 _FEW_VALUES = 24  # so many values have a mean each; of more, the median of parts is drawn
 _SEPARATE = 8  # so few values always have
 _PARTS = 10
-_LEFT, _RIGHT, _TOP, _BOTTOM = 0.95, 0.35, 1.62, 0.4  # inches around the panels
-_BETWEEN, _TURNED = 0.75, 0.5  # inches beside and below a panel; more for labels that are turned
+_MARGINS = Margins(top=1.62, bottom=1.15, left=0.95, right=0.35, beside=0.75, below=0.75)
+_TURNED = 0.5  # inches more below a panel whose labels are turned
 
 
 def draw_objective(figure: Figure, comparison: Comparison, keys: tuple[str, ...]) -> None:
@@ -144,23 +143,12 @@ def _ticks(axes: Axes, scale: Scale, *, first: bool, height: float) -> None:
         axes.set_ylabel(cut(scale.label, height - 0.5, 8) + suffix)
 
 
-def _places(scales: Sequence[Scale]) -> list[tuple[float, float, float, float]]:
-    """Return left, bottom, width and height of each panel, in inches, row by row."""
-    panels = len(scales)
-    columns = next(n for most, n in ((1, 1), (4, 2), (9, 3), (PANELS, 4)) if panels <= most)
-    rows = -(-panels // columns)
-    width = (WIDTH - _LEFT - _RIGHT - _BETWEEN * (columns - 1)) / columns
-    between = _BETWEEN + (_TURNED if any(_is_turned(scale, width) for scale in scales) else 0)
-    height = (HEIGHT - _TOP - _BOTTOM - between * rows) / rows
-    return [
-        (
-            _LEFT + at % columns * (width + _BETWEEN),
-            HEIGHT - _TOP - (at // columns) * (height + between) - height,
-            width,
-            height,
-        )
-        for at in range(panels)
-    ]
+def _places(scales: Sequence[Scale]) -> list[Box]:
+    """Return the place of each panel, row by row: lower where labels are turned."""
+    width = panel_width(len(scales), _MARGINS)
+    turned = _TURNED if any(_is_turned(scale, width) for scale in scales) else 0
+    below = _MARGINS.below + turned
+    return boxes(len(scales), replace(_MARGINS, below=below, bottom=_MARGINS.bottom + turned))
 
 
 def _is_turned(scale: Scale, width: float) -> bool:

@@ -16,15 +16,19 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sweepmake.outputs.drawing.text import cut_middle
+from sweepmake.outputs.drawing.ticks import decades, round_ticks, value_labels
 from sweepmake.results.columns import Cell
 
-__all__ = ["Floats", "Scale", "number", "parameter_scale", "shorten", "value_scale"]
+__all__ = ["Floats", "Scale", "number", "parameter_scale", "value_scale"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _DECADES = 1.5  # numbers that span more get a logarithmic axis
 _VALUE_DECADES = 3  # the objective: a loss of 0.1 and one of 10 stay on a plain axis
 _MOST_TICKS = 8
+_MOST_MARKS = 9  # of a logarithmic axis
+_STEPS = 5  # between round numbers
 _MOST_CATEGORIES = 24
 _LONGEST_LABEL = 18
 _HUGE = 1e100  # beyond, an axis has no scale
@@ -100,15 +104,6 @@ def number(cell: Cell) -> float:
         return math.nan
 
 
-def shorten(text: str, longest: int = _LONGEST_LABEL) -> str:
-    """Return a text of at most so many characters, cut in its middle: ends tell names apart."""
-    text = " ".join(text.split())
-    if len(text) <= longest:
-        return text
-    tail = (longest - 1) // 2
-    return f"{text[: longest - 1 - tail]}…{text[-tail:]}"
-
-
 def _spans(distinct: Sequence[float], decades: float) -> bool:
     """Return whether the numbers, without 0 and by their size, span so many decades."""
     sizes = [abs(value) for value in distinct if value]
@@ -138,10 +133,12 @@ def _number_scale(
     else:
         positions, places = values, list(distinct)
     if exact and _far_apart(places):
-        return Scale(label, positions, tuple(places), _numerals(distinct), logarithmic=logarithmic)
-    marks = _decades(places) if logarithmic else _round_numbers(places)
+        return Scale(
+            label, positions, tuple(places), value_labels(distinct), logarithmic=logarithmic
+        )
+    marks = _marks(distinct, logarithmic)
     ticks = [math.log10(mark) for mark in marks] if logarithmic else marks
-    return Scale(label, positions, tuple(ticks), _numerals(marks), logarithmic=logarithmic)
+    return Scale(label, positions, tuple(ticks), value_labels(marks), logarithmic=logarithmic)
 
 
 def _category_scale(label: str, cells: Sequence[Cell]) -> Scale:
@@ -171,7 +168,7 @@ def _short_names(cells: Sequence[Cell]) -> tuple[str, ...]:
     tail = len(commonprefix([text[head:][::-1] for text in texts]))  # noqa: RUF071
     own = iter(texts)
     return tuple(
-        f"…{shorten(next(own)[head:][: -tail or None], _LONGEST_LABEL - 2)}…"
+        f"…{cut_middle(next(own)[head:][: -tail or None].strip(), _LONGEST_LABEL - 2)}…"
         if isinstance(cell, str)
         else name
         for cell, name in zip(cells, names, strict=True)
@@ -184,8 +181,10 @@ def _name(cell: Cell) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
     if isinstance(cell, str):
-        return shorten(cell) if cell.strip() else f"'{cell}'"
-    return _numerals([number(cell)])[0] if math.isfinite(number(cell)) else shorten(str(cell))
+        return _short_name(cell) if cell.strip() else f"'{cell}'"
+    return (
+        value_labels([number(cell)])[0] if math.isfinite(number(cell)) else _short_name(str(cell))
+    )
 
 
 def _far_apart(places: Sequence[float]) -> bool:
@@ -196,35 +195,17 @@ def _far_apart(places: Sequence[float]) -> bool:
     return not gaps or min(gaps) >= 0.07 * (places[-1] - places[0])
 
 
-def _decades(places: Sequence[float]) -> list[float]:
-    """Return round numbers for a logarithmic axis."""
-    low, high = places[0], places[-1]
-    parts = (1,) if high - low >= 3 else (1, 2, 5)
-    every = max(1, math.ceil((high - low) / _MOST_TICKS))
-    powers = range(math.floor(low), math.ceil(high) + 1, every)
-    marks = [part * 10.0**power for power in powers for part in parts]
-    return [mark for mark in marks if low - 1e-9 <= math.log10(mark) <= high + 1e-9]
+def _short_name(text: str) -> str:
+    return cut_middle(" ".join(text.split()), _LONGEST_LABEL)
 
 
-def _round_numbers(places: Sequence[float]) -> list[float]:
+def _marks(distinct: Sequence[float], logarithmic: bool) -> list[float]:
     """Return some round numbers that lie among these."""
-    if not places:
+    if not distinct:
         return []
-    low, high = places[0], places[-1]
+    low, high = distinct[0], distinct[-1]
+    if logarithmic:
+        return decades(low, high, _MOST_MARKS)
     if high - low <= 1e-12 * max(abs(low), abs(high)):
         return [low]
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(part * power for part in (1, 2, 2.5, 5, 10) if part * power >= rough * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [at * step for at in range(first, last + 1)]
-
-
-def _numerals(values: Sequence[float]) -> tuple[str, ...]:
-    """Return numbers as short as they can be told apart."""
-    for digits in (3, 4, 5, 6, 9):
-        labels = tuple(f"{value:.{digits}g}" for value in values)
-        if len(set(labels)) == len(set(values)):
-            return labels
-    return tuple(repr(value) for value in values)
+    return round_ticks(low, high, _STEPS)

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from sweepmake.outputs.drawing.page import DASHED, DOTTED, POINTS, SOLID, Align, Dashes, Page
+from sweepmake.outputs.drawing.text import cut_middle
 from sweepmake.params.naming import Value
 from sweepmake.replacing import replacing
 
@@ -86,11 +87,8 @@ def plain(text: object) -> str:
 def cut(text: str, inches: float, size: float) -> str:
     """Return text, shortened in its middle if it would be wider than that at this font size."""
     most = max(8, int(inches * 72 / (size * _CHARACTER)))
-    if len(text) <= most:
-        return text
-    half = (most - 3) // 2
     # three dots, not an ellipsis: a character beyond Latin-1 makes a second font in every PDF
-    return f"{text[: most - 3 - half]}...{text[-half:]}"
+    return cut_middle(text, most, "...")
 
 
 def wrapped(words: Iterable[str], inches: float, size: float, lines: int) -> tuple[list[str], int]:

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sweepmake.outputs.drawing.layout import Box
 from sweepmake.outputs.drawing.page import POINTS, Page
 from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.outputs.drawing.style import ACCENT, COLOURS, GREY, INK, look, plain, wrapped
 from sweepmake.outputs.ranks_pdf.health import Health, loss_metrics, time_text
 from sweepmake.outputs.ranks_pdf.history import STEP_TIME, Curve, Stage
-from sweepmake.outputs.ranks_pdf.panels import Box, Panel, boxes, draw_curve, label_of, number_text
+from sweepmake.outputs.ranks_pdf.panels import (
+    Panel,
+    draw_curve,
+    label_of,
+    number_text,
+    panel_boxes,
+)
 
 __all__ = ["draw_health"]
 
@@ -29,7 +36,7 @@ def draw_health(page: Page, stage: Stage, health: Health, span: tuple[float, flo
         stage, health: what is shown.
         span: the least and greatest x of the stage.
     """
-    places = boxes(4)
+    places = panel_boxes(4)
     _draw_times(page, places[0], stage, health, span)
     if len(health.ranks) == 1:
         _draw_findings(page, places[1], health)

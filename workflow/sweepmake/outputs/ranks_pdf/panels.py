@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from matplotlib.ticker import LogLocator, MaxNLocator
 from matplotlib.transforms import Bbox
 
+from sweepmake.outputs.drawing.layout import Box, Margins, boxes
 from sweepmake.outputs.drawing.page import POINTS, SOLID, Dashes, Page
 from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.outputs.drawing.style import GREY, HEIGHT, INK, WIDTH, Look, cut
+from sweepmake.outputs.drawing.ticks import decades, round_ticks, tick_labels
 from sweepmake.outputs.ranks_pdf.bands import Band, quantiles
 from sweepmake.outputs.ranks_pdf.history import Curve
 
 __all__ = [
-    "Box",
     "Entry",
     "Panel",
-    "boxes",
     "draw_band",
     "draw_curve",
     "draw_legend",
     "label_of",
     "number_text",
+    "panel_boxes",
 ]
 
-Box = tuple[float, float, float, float]
-"""Left, bottom, width and height of a panel, in inches."""
-
-_TOP, _BOTTOM, _LEFT, _RIGHT = 1.68, 0.98, 0.95, 0.35  # inches around all panels of a page
-_BETWEEN_X, _BETWEEN_Y = 0.75, 0.78  # inches between panels, for labels and titles
+_MARGINS = Margins(top=1.68, bottom=0.98, left=0.95, right=0.35, beside=0.75, below=0.78)
 _EQUAL = 1e-9  # of their size: values that differ by less are one, their mean rounded
+_LOG_TICKS = 6
 _LOG_FROM = 300.0  # a span from which a logarithmic axis shows more
 _UNITS = (
     (re.compile(r"(_ms|_milliseconds)$"), "ms"),
@@ -56,26 +52,14 @@ def label_of(name: str) -> str:
     return name
 
 
-def boxes(count: int, *, right: float = 0.0) -> list[Box]:
+def panel_boxes(count: int, *, right: float = 0.0) -> list[Box]:
     """Return the places of `count` panels, row by row.
 
     Args:
         count: 1 to 12.
         right: inches that stay free on the right, for a legend.
     """
-    columns = next(n for most, n in ((1, 1), (4, 2), (9, 3), (12, 4)) if count <= most)
-    rows = -(-count // columns)
-    width = (WIDTH - _LEFT - _RIGHT - right - _BETWEEN_X * (columns - 1)) / columns
-    height = (HEIGHT - _TOP - _BOTTOM - _BETWEEN_Y * (rows - 1)) / rows
-    return [
-        (
-            _LEFT + (at % columns) * (width + _BETWEEN_X),
-            HEIGHT - _TOP - (at // columns) * (height + _BETWEEN_Y) - height,
-            width,
-            height,
-        )
-        for at in range(count)
-    ]
+    return boxes(count, replace(_MARGINS, right=_MARGINS.right + right))
 
 
 class Panel:
@@ -127,10 +111,7 @@ class Panel:
         margin = (end - begin) * 0.02
         self._x = (begin - margin, end + margin)
         most = max(2, int(self.place[2] / 0.5))
-        places = MaxNLocator(min(most, 10), integer=whole, steps=[1, 2, 5, 10])
-        marks = [at for at in places.tick_values(begin, end) if begin <= at <= end]
-        if whole:
-            marks = [at for at in marks if at == round(at)]
+        marks = round_ticks(begin, end, min(most, 10), whole=whole, quarters=False)
         left, bottom, right, top = self._clip.extents
         bottom, top = bottom + 1, top - 1
         across, upright = self.at_y(ticks), self.at_x(marks)
@@ -145,9 +126,9 @@ class Panel:
         frame += [p for y in across for p in ((left, y), (left - 2.5, y), gap)]
         self.page.stroke(np.array(frame), colour=GREY, width=0.6)
         write = self.page.text
-        for y, text in zip(across, _tick_labels(ticks), strict=True):
+        for y, text in zip(across, tick_labels(ticks), strict=True):
             write(left - 5, y - 2.6, text, size=7.5, colour=GREY, align="right")
-        for at, text in zip(upright, _tick_labels(marks), strict=True):
+        for at, text in zip(upright, tick_labels(marks), strict=True):
             write(at, bottom - 11, text, size=7.5, colour=GREY, align="center")
         write((left + right) / 2, bottom - 21, label, size=8, colour=INK, align="center")
         if self.log:
@@ -164,7 +145,7 @@ class Panel:
         if self.log:
             margin = (high / low) ** 0.05
             low, high = low / margin, high * margin
-            ticks = [float(tick) for tick in LogLocator(numticks=6).tick_values(low, high)]
+            ticks = decades(low, high, _LOG_TICKS)
         else:
             size = max(abs(low), abs(high))
             if high - low <= _EQUAL * size:  # a constant, such as a learning rate
@@ -173,10 +154,9 @@ class Panel:
             margin = (high - low) * 0.05
             low, high = (low if zero and low == 0 else low - margin), high + margin
             most = max(2, int(self.place[3] / 0.3))
-            locator = MaxNLocator(min(most, 8), steps=[1, 2, 2.5, 5, 10])
-            ticks = [float(tick) for tick in locator.tick_values(low, high)]
+            ticks = round_ticks(low, high, min(most, 8))
         self._y = (low, high)
-        return [tick for tick in ticks if low <= tick <= high]
+        return ticks
 
     def at_x(self, x: Floats | Sequence[float]) -> Floats:
         """Return places of the page, in points."""
@@ -266,32 +246,6 @@ class Panel:
     def foot(self) -> float:
         """The least y of the panel."""
         return self._y[0]
-
-
-def _tick_labels(ticks: Sequence[float]) -> list[str]:
-    """Return the texts of ticks: as many digits as tell them apart, and no more."""
-    if len(ticks) < 2:
-        return [f"{tick:.6g}" for tick in ticks]
-    largest = max(abs(tick) for tick in ticks)
-    step = min(b - a for a, b in itertools.pairwise(ticks))
-    if largest >= 1e6 or largest < 1e-3:
-        digits = max(0, math.ceil(math.log10(largest / step) - 1e-9)) + 1
-        return ["0" if tick == 0 else _short(f"{tick:.{min(digits, 12)}e}") for tick in ticks]
-    if largest / step > 1e9:
-        return [f"{tick:.12g}" for tick in ticks]
-    for decimals in range(16):
-        texts = [f"{tick:.{decimals}f}" for tick in ticks]
-        if all(abs(float(t) - tick) < step * 0.01 for t, tick in zip(texts, ticks, strict=True)):
-            break
-    return texts
-
-
-def _short(text: str) -> str:
-    """Return 1.200e-05 as 1.2e-5."""
-    digits, _, power = text.partition("e")
-    if "." in digits:
-        digits = digits.rstrip("0").rstrip(".")
-    return f"{digits}e{int(power)}"
 
 
 def number_text(value: float) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from sweepmake.errors import InputError
 from sweepmake.metric_names import direction
+from sweepmake.outputs.drawing.layout import MOST_PANELS
 from sweepmake.outputs.drawing.page import DASHED, DOTTED
 from sweepmake.outputs.drawing.style import (
     ACCENT,
@@ -34,12 +35,12 @@ from sweepmake.outputs.ranks_pdf.history import Curve, Stage, read_stages
 from sweepmake.outputs.ranks_pdf.panels import (
     Entry,
     Panel,
-    boxes,
     draw_band,
     draw_curve,
     draw_legend,
     label_of,
     number_text,
+    panel_boxes,
 )
 from sweepmake.outputs.ranks_pdf.words_page import NOTE_WIDTH, draw_words, numbers_notes
 from sweepmake.params.naming import Value
@@ -54,7 +55,6 @@ _DENSE = 300  # points from which a line of steps covers what is drawn before it
 _MOST_MARKERS = 60  # points on a line that get a marker
 _MOST_NAMED = 8  # outliers with a line of their own in a band
 _MOST_PAGES = 60  # metrics with a page of their own
-_MOST_PANELS = 12  # metrics on one page
 _FEW_EPOCHS = 3  # from which the ends of epochs tell more than the steps
 _LEGEND = 2.2  # inches
 _MOST_NOTES = 3  # lines at the foot of a page
@@ -139,8 +139,8 @@ class _StagePages:
         """Draw all pages; `notes` stand at the foot of the first."""
         chosen = validation_metrics(self.stage.metrics)
         self._draw_summary(chosen, notes)
-        for begin in range(0, min(len(self.stage.metrics), _MOST_PAGES), _MOST_PANELS):
-            end = min(begin + _MOST_PANELS, _MOST_PAGES)
+        for begin in range(0, min(len(self.stage.metrics), _MOST_PAGES), MOST_PANELS):
+            end = min(begin + MOST_PANELS, _MOST_PAGES)
             self._draw_overview(self.stage.metrics[begin:end])
         for metric in self.stage.metrics[:_MOST_PAGES]:
             self._draw_metric(metric)
@@ -161,11 +161,11 @@ class _StagePages:
         over = f", mean over {self._who()}" if several else f", {self._who()}"
         marks = self._mark_notes(several)
         lines = [*notes[: _MOST_NOTES - len(marks)], *marks]
-        if len(chosen) > _MOST_PANELS:
-            lines[-1] += f" {len(chosen) - _MOST_PANELS} more metrics follow on the next pages."
+        if len(chosen) > MOST_PANELS:
+            lines[-1] += f" {len(chosen) - MOST_PANELS} more metrics follow on the next pages."
         page = self.book.page(self.prefix + what + over, lines)
-        chosen = chosen[:_MOST_PANELS]
-        for metric, place in zip(chosen, boxes(len(chosen)), strict=True):
+        chosen = chosen[:MOST_PANELS]
+        for metric, place in zip(chosen, panel_boxes(len(chosen)), strict=True):
             panel = Panel(page, place, label_of(plain(metric)), self._caption(metric))
             self._draw_mean(panel, metric)
         self.book.add(page)
@@ -256,7 +256,7 @@ class _StagePages:
             note += f" {left} metrics have no page; they stand in history.csv.gz."
         what = f"all metrics, {self._who()}" + (f": {metrics[0]} ... {metrics[-1]}" if more else "")
         page = self.book.page(self.prefix + what, [note])
-        for metric, place in zip(metrics, boxes(len(metrics)), strict=True):
+        for metric, place in zip(metrics, panel_boxes(len(metrics)), strict=True):
             panel = Panel(page, place, label_of(plain(metric)), self._caption(metric))
             self._draw_curves(panel, metric, width=0.9, steps=False)
         self.book.add(page)
@@ -297,7 +297,7 @@ class _StagePages:
         """Draw the page of one metric, every rank in it."""
         name = label_of(plain(metric))
         page = self.book.page(f"{self.prefix}{name}, {self._who()}")
-        panel = Panel(page, boxes(1, right=_LEGEND)[0], name, self._caption(metric))
+        panel = Panel(page, panel_boxes(1, right=_LEGEND)[0], name, self._caption(metric))
         shown = self._draw_curves(panel, metric, width=1.4, steps=True)
         rows = self.stage.of(metric)
         entries = self._rank_entries(shown, band=len(rows) > _MOST_LINES)
