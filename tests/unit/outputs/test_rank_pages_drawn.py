@@ -1,0 +1,480 @@
+"""What the pages of ranks.pdf draw: curves, bands, marks and legends, read by the pages' own axes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from drawn_pages import DrawnPage, Line, Marks, Panel, drawn_ranks, read_sheet
+from test_rank_plots import rows, write
+
+from sweepmake.outputs.drawing.page import DASHED, DOTTED, Page
+from sweepmake.outputs.drawing.style import ACCENT, COLOURS, GREY, HEIGHT, INK, WIDTH, look
+from sweepmake.outputs.ranks_pdf.panels import Panel as BarePanel
+from sweepmake.outputs.ranks_pdf.panels import boxes
+
+BLUE, ORANGE = COLOURS[0].lower(), ACCENT.lower()
+BAND, ALL = "#b4cfe3", "#e3e3e3"
+
+
+def drawn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], metrics: str = "loss,val_loss",
+    told: dict[str, Any] | None = None, **ranks: dict[str, Any],
+) -> list[DrawnPage]:  # fmt: skip
+    """Return the pages of these rows; `told` is the metrics' part of the summary."""
+    history, summary = write(folder, lines, metrics, **ranks)
+    found = json.loads(summary.read_text())
+    for stage in found["stages"].values():
+        stage["metrics"] = told or {}
+    summary.write_text(json.dumps(found))
+    return drawn_ranks(history, summary, monkeypatch)
+
+
+def page(pages: list[DrawnPage], heading: str) -> DrawnPage:
+    (found,) = (one for one in pages if one.heading.startswith(heading))
+    return found
+
+
+def course(line: Line | Marks) -> list[tuple[float, float]]:
+    """Return the points of a line, nan left out."""
+    points = line.points[np.isfinite(line.points).all(axis=1)]
+    return [(round(x, 6), round(y, 6)) for x, y in points.tolist()]
+
+
+def band(panel: Panel, colour: str) -> tuple[list[float], list[float], list[float]]:
+    """Return x, the lower and the upper edge of the one band of a colour."""
+    (shape,) = (one for one in panel.shapes if one.colour == colour)
+    half = len(shape.points) // 2
+    low, high = shape.points[:half], shape.points[half:][::-1]
+    assert low[:, 0].tolist() == pytest.approx(high[:, 0].tolist())
+    return low[:, 0].tolist(), low[:, 1].tolist(), high[:, 1].tolist()
+
+
+def test_each_rank_has_a_line_through_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ends of epochs in front, every step behind, told apart by colour, sign and legend."""
+    lines = [*rows(0, 5), *rows(1, 5, gain=2)]
+    pages = drawn(tmp_path, monkeypatch, lines)
+    overview = page(pages, "all metrics, 2 ranks")
+    assert overview.notes == ["Each line is a rank."]
+    assert [one.title for one in overview.panels()] == ["loss", "val_loss"]
+    alone = page(pages, "loss, 2 ranks")
+    (panel,) = alone.panels()
+    assert (panel.title, panel.label, panel.x_ticks) == ("loss", "epoch", (0, 1, 2, 3, 4, 5))
+    for rank, gain in ((0, 1), (1, 2)):
+        ends = [(at, round(gain / at + rank * 0.001, 4)) for at in range(1, 6)]
+        steps = [(at - back, value) for at, value in ends for back in (0.5, 0)]
+        colour = COLOURS[rank].lower()
+        assert course(panel.line(colour, width=1.4)) == ends
+        assert course(panel.line(colour, width=0.45)) == steps
+        assert course(overview.panel("loss").line(colour)) == ends
+        marks = panel.mark("os"[rank])
+        assert (course(marks), marks.colour, marks.face) == (ends, colour, colour)
+        sign, mark = alone.legend()[f"rank {rank}"]
+        assert (sign.colour, mark.colour) == (colour, colour)
+        assert isinstance(mark, Marks)
+        assert mark.marker == marks.marker
+    assert [one.width for one in panel.lines] == [0.45, 0.45, 1.4, 1.4], "steps lie behind"
+    assert list(alone.legend())[2:] == ["thick: the ends of epochs", "thin: every step logged"]
+    assert not overview.panel("loss").marks
+
+
+def test_many_ranks_are_drawn_as_all_of_them_eight_of_ten_and_their_median(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 17 ranks on; the grey band is under the blue one, the median over both."""
+    lines = [row for rank in range(21) for row in rows(rank, 4)]
+    pages = drawn(tmp_path, monkeypatch, lines)
+    x = np.arange(1.0, 5)
+    values = np.array([[round(1 / at + rank * 0.001, 4) for at in x] for rank in range(21)])
+    for one in (page(pages, "loss, 21 ranks"), page(pages, "all metrics, 21 ranks")):
+        panel = one.panel("loss")
+        assert [shape.colour for shape in panel.shapes] == [ALL, BAND]
+        for colour, parts in ((ALL, (0, 1)), (BAND, (0.1, 0.9))):
+            at, low, high = band(panel, colour)
+            assert at == pytest.approx(x)
+            assert low == pytest.approx(np.quantile(values, parts[0], axis=0), abs=1e-7)
+            assert high == pytest.approx(np.quantile(values, parts[1], axis=0), abs=1e-7)
+        (line,) = panel.lines
+        assert (line.colour, line.width) == (BLUE, 1.6)
+        assert line.points[:, 1] == pytest.approx(np.median(values, axis=0), abs=1e-7)
+    legend = page(pages, "loss, 21 ranks").legend()
+    assert {text: [sign.colour for sign in signs] for text, signs in legend.items()} == {
+        "median of the ranks": [BLUE], "8 of 10 ranks": [BAND], "all ranks": [ALL],
+        "no rank is far from the others": [],
+    }  # fmt: skip
+    assert "grey: all; further lines: outliers" in page(pages, "all metrics").notes[0]
+
+
+@pytest.mark.parametrize(("ranks", "bands"), [(16, 0), (17, 2)])
+def test_sixteen_ranks_have_a_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranks: int, bands: int
+) -> None:
+    lines = [row for rank in range(ranks) for row in rows(rank, 4)]
+    (panel,) = page(drawn(tmp_path, monkeypatch, lines), f"loss, {ranks} ranks").panels()
+    assert (len(panel.shapes), len(panel.lines)) == (bands, 1 if bands else 16)
+
+
+def test_the_ranks_that_leave_the_band_are_drawn_the_worst_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight of them at most; line, legend and finding have one order."""
+    far = {rank: 3.0 + rank for rank in (20, 5, 11, 7, 16, 2, 13, 9, 4)}
+    lines = [row for rank in range(30) for row in rows(rank, 6, gain=far.get(rank, 1))]
+    pages = drawn(tmp_path, monkeypatch, lines)
+    one = page(pages, "loss, 30 ranks")
+    named = sorted(far, reverse=True)[:8]
+    legend = {text: signs[0].colour for text, signs in one.legend().items() if text[-1].isdigit()}
+    assert list(legend) == [f"rank {rank}" for rank in named]
+    assert list(legend.values()) == [look(at + 1).colour.lower() for at in range(8)]
+    (panel,) = one.panels()
+    drawn_lines = [line for line in panel.lines if line.width == 1.4]
+    assert [course(line)[0][1] for line in drawn_lines] == [
+        pytest.approx(far[rank] + rank * 0.001) for rank in named
+    ]
+    assert [line.colour for line in drawn_lines] == list(legend.values())
+
+
+def test_the_summary_draws_mean_spread_and_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a loss the least mean has the star, of an accuracy the greatest."""
+    values = np.array([[0.5, 0.3, 0.1, 0.4], [0.6, 0.4, 0.4, 0.5], [1.0, 0.8, 0.1, 0.6]])
+    lines = [
+        f"train,1,{rank},{at + 1},10,10,0,,{value},{1 - value}"
+        for rank, row in enumerate(values.tolist())
+        for at, value in enumerate(row)
+    ]
+    pages = drawn(tmp_path, monkeypatch, lines, "val_loss,val_acc")
+    first = pages[0]
+    assert first.heading == "summary of the validation metrics, mean over 3 ranks"
+    assert first.notes == [
+        "Blue: mean and one standard deviation, grey: least and greatest rank; star: the best "
+        "value of the mean."
+    ]
+    for name, table in (("val_loss", values), ("val_acc", 1 - values)):
+        panel = first.panel(name)
+        middle, wide = table.mean(axis=0), table.std(axis=0, ddof=1)
+        assert panel.line(BLUE).points[:, 1] == pytest.approx(middle)
+        assert [shape.colour for shape in panel.shapes] == [ALL, BAND]
+        _, low, high = band(panel, ALL)
+        assert (low, high) == (pytest.approx(table.min(axis=0)), pytest.approx(table.max(axis=0)))
+        _, low, high = band(panel, BAND)
+        assert low == pytest.approx(np.maximum(middle - wide, table.min(axis=0)))
+        assert high == pytest.approx(np.minimum(middle + wide, table.max(axis=0)))
+        star = panel.mark("*")
+        assert (star.colour, star.face, star.size) == ("#ffffff", ORANGE, pytest.approx(13))
+        best = middle.min() if name == "val_loss" else middle.max()
+        assert course(star) == [(3.0, pytest.approx(best))]
+
+
+def test_stops_attempts_and_the_best_are_marked_with_what_they_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An early stop is dashed, a new attempt dotted, what it repeats pale, the best has a star."""
+    lines = [*rows(0, 4), *rows(0, 3, attempt=2, first=3, gain=0.8)]
+    told = {"loss": {"mean": 0.16, "std": 0.0, "best": 0.16, "best_epoch": 5, "best_rank": 0}}
+    stop = {"early_stop_epoch": 5, "last_epoch": 5, "last_step": 10, "steps_per_epoch": 10}
+    pages = drawn(tmp_path, monkeypatch, lines, told=told, r0=stop)
+    for one, title in ((pages[0], "val_loss"), (pages[1], "loss"), (pages[2], "loss")):
+        uprights = {
+            tuple(round(part, 3) for part in line.dashes): {round(x, 6) for x, _ in course(line)}
+            for line in one.panel(title).lines
+            if line.clip is None
+        }
+        dashed, dotted = ([round(width * part, 3) for part in dashes] for width, dashes in
+                          ((0.9, DASHED), (1.1, DOTTED)))  # fmt: skip
+        assert uprights == {tuple(dashed): {5.0}, tuple(dotted): {2.5}}
+    (panel,) = pages[2].panels()
+    pale = [line for line in panel.lines if line.alpha == 0.35]
+    assert [course(line) for line in pale if line.width > 1] == [[(3, 0.3333), (4, 0.25)]]
+    whole = panel.line(BLUE, width=1.4)
+    assert course(whole) == [(1, 1), (2, 0.5), (3, 0.2667), (4, 0.2), (5, 0.16)]
+    assert np.isnan(whole.points[:5]).any(), "the line is broken where an attempt begins"
+    assert course(panel.mark("*")) == [(5, 0.16)]
+    assert panel.caption == "last 0.16; best 0.16 in epoch 5"
+    legend = pages[2].legend()
+    assert list(legend)[-4:] == [
+        "best 0.16", "in epoch 5", "early stop, epoch 5", "a new attempt begins"
+    ]  # fmt: skip
+    star, stopped, began = (
+        legend[text][0] for text in ("best 0.16", "early stop, epoch 5", "a new attempt begins")
+    )
+    assert isinstance(star, Marks)
+    assert (star.marker, star.face) == ("*", ORANGE)
+    assert (stopped.colour, began.colour) == (GREY, ORANGE)
+    assert " ".join(pages[0].notes) == (
+        "Star: the best value; dashed line: early stop in epoch 5; dotted line: a new attempt (of "
+        "repeated epochs the newest counts)."
+    )
+
+
+def test_captions_tell_last_and_best_over_the_ranks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several ranks the spread and whose the best is; a step where there are no epochs."""
+    told = {
+        "loss": {"mean": 0.25, "std": 0.0125, "best": 0.2, "best_epoch": 4, "best_rank": 1},
+        "val_loss": {"mean": 0.5, "best": 0.5, "best_step": 40, "best_rank": 0},
+    }
+    pages = drawn(tmp_path, monkeypatch, [*rows(0, 4), *rows(1, 4)], told=told)
+    captions = {one.title: one.caption for one in page(pages, "all metrics").panels()}
+    assert captions == {
+        "loss": "last 0.25 ± 0.0125; best 0.2 in epoch 4, rank 1",
+        "val_loss": "last 0.5; best 0.5 at step 40, rank 0",
+    }
+
+
+def test_what_is_no_number_is_a_cross_at_the_foot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the rank's colour, where the value would be; the line has a gap there."""
+    lines = [*rows(0, 5), *rows(1, 5)]
+    lines = [row.replace("0.3343,0.3678", "nan,inf") for row in lines]
+    pages = drawn(tmp_path, monkeypatch, lines)
+    (panel,) = page(pages, "loss, 2 ranks").panels()
+    cross = panel.mark("x")
+    assert course(cross) == [(3, pytest.approx(panel.y_span[0]))]
+    assert (cross.colour, cross.face) == (COLOURS[1].lower(), None)
+    assert 3 not in [x for x, _ in course(panel.line(COLOURS[1], width=1.4))]
+    (sign,) = page(pages, "loss, 2 ranks").legend()["nan or infinite: rank 1"]
+    assert isinstance(sign, Marks)
+    assert (sign.marker, sign.face) == ("x", None)
+    assert "nan and infinite values are left out" in " ".join(pages[0].notes)
+
+
+def fared(ranks: int, **odd: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what metrics.json tells of ranks that are alike, but for some."""
+    usual = {"last_epoch": 6, "last_step": 10, "steps_per_epoch": 10, "time_per_step_s": 0.02}
+    return {f"r{rank}": {**usual, **odd.get(f"r{rank}", {})} for rank in range(ranks)}
+
+
+def test_how_the_ranks_fared_is_drawn_rank_by_rank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time, end and last loss of each; who stands out is a diamond with its name."""
+    told = fared(8, r2={"time_per_step_s": 0.05}, r5={"last_epoch": 3}, r6={"last_epoch": 4})
+    lines = [row for rank in range(8) for row in rows(rank, 6, gain=9 if rank == 7 else 1)]
+    health = drawn(tmp_path, monkeypatch, lines, **told)[-1]
+    assert health.heading == "how the ranks fared"
+    titles = ["time per step (ms)", "how far each rank came (epoch)", "last loss"]
+    assert [panel.title for panel in health.panels()] == titles
+    times, ends, losses = health.panels()
+    last = [round((9 if rank == 7 else 1) / 6 + rank * 0.001, 4) for rank in range(8)]
+    middle = float(np.median(last))
+    expected = [
+        (times, [20, 20, 50, 20, 20, 20, 20, 20], {2}, 0),
+        (ends, [6, 6, 6, 6, 6, 3, 4, 6], {5, 6}, 0),
+        (losses, last, {7}, middle),
+    ]
+    for panel, values, marked, zero in expected:
+        assert (panel.label, panel.x_ticks, panel.grid[0]) == ("rank", tuple(range(8)), 0)
+        usual = [(rank, value) for rank, value in enumerate(values) if rank not in marked]
+        odd = [(rank, values[rank]) for rank in sorted(marked)]
+        for marker, colour, points in (("o", BLUE, usual), ("D", ORANGE, odd)):
+            marks = panel.mark(marker)
+            assert course(marks) == [pytest.approx(point) for point in points]
+            assert (marks.colour, marks.face) == (colour, colour)
+            sticks = panel.line(colour)
+            assert course(sticks)[1::2] == [pytest.approx(point) for point in points]
+            assert {y for _, y in course(sticks)[::2]} == {round(zero, 6)}
+            assert sticks.alpha == 0.45
+        assert [(round(x), text) for x, _, text in panel.names] == [
+            (rank, f"rank {rank}") for rank in sorted(marked)
+        ]
+        assert [y for _, y, _ in panel.names] == [pytest.approx(y) for _, y in odd]
+    assert {y for _, y in course(times.line(INK))} == {20}
+    assert {y for _, y in course(losses.line(INK))} == {round(middle, 6)}
+    assert times.caption == "mean of each rank; line: the median, 20 ms"
+    assert ends.caption == (
+        "where it logged its last metric; diamonds: fell silent before the others"
+    )
+    assert losses.caption == "the last of each rank; line: the median, 0.1702"
+    assert (times.y_span[0], ends.y_span[0]) == (0, 0)
+
+
+def test_the_findings_are_written_the_worst_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence, then losses, slowness, ends, and what was lost; each begins with a dot."""
+    told = fared(
+        8, r2={"time_per_step_s": 0.05, "account": {"lost": 1}}, r5={"last_epoch": 3, "died": True}
+    )
+    lines = [row for rank in range(8) for row in rows(rank, 6, gain=9 if rank == 7 else 1)]
+    health = drawn(tmp_path, monkeypatch, lines, **told)[-1]
+    findings = " ".join(health.written(8)).split("\N{MIDDLE DOT} ")[1:]
+    begins = ["Rank 5 fell silent", "Rank 7: loss leaves", "Rank 7: val_loss leaves",
+              "Rank 2 is the straggler", "Rank 5 died", "1 lines or parts"]  # fmt: skip
+    assert len(findings) == len(begins)
+    for finding, begin in zip(findings, begins, strict=True):
+        assert finding.startswith(begin)
+
+
+def test_a_last_loss_that_is_no_number_is_a_named_cross(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [row for rank in range(4) for row in rows(rank, 3)]
+    lines += [f"train,1,{rank},4,10,10,0,,{'nan' if rank == 2 else 0.25},0.5" for rank in range(4)]
+    losses = drawn(tmp_path, monkeypatch, lines)[-1].panel("last loss")
+    cross = losses.mark("x")
+    assert course(cross) == [(2, pytest.approx(losses.y_span[0]))]
+    assert (cross.colour, cross.face) == (ORANGE, None)
+    assert course(losses.mark("o")) == [(0, 0.25), (1, 0.25), (3, 0.25)]
+    assert [text for _, _, text in losses.names] == ["rank 2: nan"]
+
+
+def test_one_rank_shows_the_course_of_its_time_per_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f"train,1,0,{at},10,10,0,{at / 100},{1 / at},{2 / at}" for at in range(1, 5)]
+    (panel,) = drawn(tmp_path, monkeypatch, lines, r0={"time_per_step_s": 0.025})[-1].panels()
+    assert (panel.title, panel.caption, panel.label) == (
+        "time per step (ms)",
+        "mean 25 ms",
+        "epoch",
+    )
+    assert course(panel.line(BLUE)) == [(1, 10), (2, 20), (3, 30), (4, 40)]
+    assert panel.y_span[0] == 0
+
+
+def test_seconds_stay_seconds_from_one_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {f"r{rank}": {"time_per_step_s": time} for rank, time in enumerate((1.0, 1.5))}
+    lines = [row.replace(",0.02,", ",,") for rank in range(2) for row in rows(rank, 4)]
+    times = drawn(tmp_path, monkeypatch, lines, **told)[-1].panels()[0]
+    assert (times.title, course(times.mark("o"))) == ("time per step (s)", [(0, 1.0)])
+    assert course(times.mark("D")) == [(1, 1.5)]
+
+
+def test_a_page_of_words_tells_each_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many ranks, which launcher and reader, and how much of the log was other text."""
+    history, summary = write(tmp_path, [], "")
+    other = {"0": {"segments_other": 3}, "1": {"segments_other": 4}, "2": {}}
+    stages = {"train": {"ranks": other, "launcher": "mpirun", "reader": "keras"}}
+    stages["avg"] = {"ranks": {}, "launcher": None, "reader": None}
+    summary.write_text(json.dumps({"stages": stages}))
+    (one,) = drawn_ranks(history, summary, monkeypatch)
+    assert one.heading == "no metrics were logged"
+    assert [text for text in one.written(10)][1:] == [
+        "Nothing that reads as a metric stands in the logs.",
+        "train: 3 ranks, launcher mpirun, reader keras, 7 pieces of other text.",
+        "avg: 0 ranks, launcher None, reader None, 0 pieces of other text.",
+    ]
+    summary.write_text(json.dumps({"stages": {}}))
+    (one,) = drawn_ranks(history, summary, monkeypatch)
+    assert one.written(10)[-1] == "No stage has a log yet."
+
+
+def test_the_numbers_of_stages_without_curves_stand_at_the_foot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line a stage, in the order of the file; with the spread of several ranks."""
+    history, summary = write(tmp_path, [*rows(0, 4), "avg,1,0,,,,,,0.5,", "test,1,0,,,,,,0.5,0.25"])
+    stages = {
+        "train": {"ranks": {}, "metrics": {"loss": {"mean": 9}}},
+        "avg": {"ranks": {}, "metrics": {"loss": {"mean": 0.5, "std": 0.125, "ranks": 2}}},
+        "test": {
+            "ranks": {},
+            "metrics": {"loss": {"mean": 0.5, "std": 0.0, "ranks": 1}, "val_loss": {"mean": 0.25},
+                        "no": {"mean": None}},
+        },
+    }  # fmt: skip
+    summary.write_text(json.dumps({"stages": stages}))
+    pages = drawn_ranks(history, summary, monkeypatch)
+    assert pages[0].notes[:2] == ["avg: loss 0.5 ± 0.125", "test: loss 0.5, val_loss 0.25"]
+    assert pages[0].heading == "train: summary of the validation metrics, rank 0"
+    assert not pages[1].notes[1:]
+
+
+def test_a_page_has_its_experiment_heading_and_number(tmp_path: Path) -> None:
+    """Title, heading and parameters above, notes and the page's number below."""
+    from sweepmake.outputs.drawing.style import Book
+
+    book = Book(tmp_path / "x.pdf", title="Lr_0.1", parameters={"lr": 0.1, "bs": 8}, subject="")
+    for number in (1, 2):
+        one = read_sheet(book.page("what it shows", ["first", "second"]))
+        assert [(text.text, text.size, text.colour) for text in one.texts] == [
+            ("Lr_0.1", 13, INK), ("what it shows", 10, INK), ("lr=0.1, bs=8", 7.5, GREY),
+            ("second", 7.5, GREY), ("first", 7.5, GREY), (f"page {number}", 7.5, GREY),
+        ]  # fmt: skip
+        heights = [text.y / 72 for text in one.texts]
+        assert heights == pytest.approx([7.82, 7.57, 7.37, 0.28, 0.42, 0.28])
+        assert one.texts[-1].right == pytest.approx((WIDTH - 0.45) * 72, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("count", "columns"),
+    [(1, 1), (2, 2), (4, 2), (5, 3), (9, 3), (10, 4), (12, 4)],
+)
+def test_panels_stand_row_by_row_and_keep_apart(count: int, columns: int) -> None:
+    places = boxes(count)
+    assert len(places) == count
+    lefts = sorted({round(left, 6) for left, _, _, _ in places})
+    bottoms = sorted({round(bottom, 6) for _, bottom, _, _ in places}, reverse=True)
+    assert (len(lefts), len(bottoms)) == (columns, -(-count // columns))
+    for at, (left, bottom, width, height) in enumerate(places):
+        assert left == pytest.approx(lefts[at % columns])
+        assert bottom == pytest.approx(bottoms[at // columns])
+        assert bottom >= 0.98 - 1e-9
+        assert bottom + height <= HEIGHT - 1.68 + 1e-9
+        assert left + width <= WIDTH - 0.35 + 1e-9
+    if count > 1:
+        assert lefts[1] - lefts[0] - places[0][2] == pytest.approx(0.75)
+    assert boxes(1, right=2.2)[0][2] == pytest.approx(places[0][2] - 2.2 if count == 1 else
+                                                     boxes(1)[0][2] - 2.2)  # fmt: skip
+
+
+def scaled(values: list[float], x: tuple[float, float] = (0.0, 10.0), **options: Any) -> Panel:
+    """Return an empty panel with the scale of these values."""
+    sheet = Page()
+    panel = BarePanel(sheet, boxes(1)[0], "loss")
+    panel.scale(x, [np.array(values)], label="epoch", **options)
+    return read_sheet(sheet).panels()[0]
+
+
+def test_axes_hold_all_values_with_room_around_them() -> None:
+    """A twentieth of the span in y, a fiftieth in x; y begins at 0 where that is asked for."""
+    panel = scaled([1.0, 3.0, float("nan")])
+    assert panel.y_span == pytest.approx((0.9, 3.1))
+    assert panel.x_span == pytest.approx((-0.2, 10.2))
+    assert panel.x_ticks == tuple(range(11))
+    assert panel.y_ticks == (1.0, 1.5, 2.0, 2.5, 3.0)
+    assert panel.grid == (len(panel.x_ticks), len(panel.y_ticks))
+    assert scaled([1.0, 3.0], zero=True).y_span == pytest.approx((0, 3.15))
+    assert scaled([1.0, 3.0], lines=False).grid[0] == 0
+    assert scaled([]).y_span == pytest.approx((-0.05, 1.05))
+    assert scaled([5.0, 5.0]).y_span == pytest.approx((4.45, 5.55))
+
+
+def test_a_wide_span_has_a_logarithmic_axis() -> None:
+    """From a factor of 300 on, of positive values alone; the page says so."""
+    assert scaled([0.01, 2.9]).y_ticks == (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+    panel = scaled([0.01, 3.1])
+    assert panel.y_ticks == (0.01, 0.1, 1.0)
+    factor = (3.1 / 0.01) ** 0.05
+    assert panel.y_span == pytest.approx((0.01 / factor, 3.1 * factor))
+    assert 0.0 in scaled([0.0, 3.1]).y_ticks
+
+
+def test_counts_have_whole_ticks() -> None:
+    assert scaled([1.0, 2.0], (0, 2), whole=True).x_ticks == (0, 1, 2)
+    assert scaled([1.0, 2.0], (0, 2)).x_ticks[:3] == (0, 0.2, 0.4)
+    assert scaled([1.0, 2.0], (3, 3)).x_span == pytest.approx((2.48, 3.52))
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1e-5, 5e-5], ["1e-5", "2e-5", "3e-5"]),
+        ([0.0, 4e6], ["0", "1e6", "2e6"]),
+        ([100.0, 101.0], ["100.0", "100.2", "100.4"]),
+    ],
+)
+def test_ticks_have_the_digits_that_tell_them_apart(values: list[float], texts: list[str]) -> None:
+    sheet = Page()
+    BarePanel(sheet, boxes(1)[0], "loss").scale((0, 10), [np.array(values)], label="epoch")
+    written = [one.text for one in read_sheet(sheet).texts if one.right < 0.95 * 72]
+    assert written[:3] == texts
