@@ -1,4 +1,4 @@
-"""What the pages of ranks.pdf draw: curves, bands, marks and legends, read by the pages' own axes."""
+"""What the pages of ranks.pdf draw: curves, bands, marks, legends, read by the pages' own axes."""
 
 from __future__ import annotations
 
@@ -314,6 +314,56 @@ def test_the_findings_are_written_the_worst_first(
         assert finding.startswith(begin)
 
 
+CALM = "No straggler, no rank fell silent, no loss left the others'."
+
+
+@pytest.mark.parametrize(
+    ("odd", "gain", "begins"),
+    [
+        ({}, 1, [CALM]),
+        ({"r2": {"time_per_step_s": 0.0229}}, 1, [CALM]),
+        ({"r2": {"time_per_step_s": 0.0231}}, 1, ["Rank 2 is the straggler: 23.1 ms per step"]),
+        ({"r5": {"last_epoch": 5}}, 1, [CALM]),
+        ({"r5": {"last_epoch": 4}}, 1, ["Rank 5 fell silent in epoch 4, step 10 of 10"]),
+        ({}, 9, ["Rank 7: loss leaves the others': it ends", "Rank 7: val_loss leaves"]),
+    ],
+)
+def test_all_is_well_is_said_only_where_nothing_stands_out(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    odd: dict[str, dict[str, Any]],
+    gain: float,
+    begins: list[str],
+) -> None:
+    """Slower by 15 %, silent for more than an epoch, or far from the others: each is enough."""
+    lines = [row for rank in range(8) for row in rows(rank, 6, gain=gain if rank == 7 else 1)]
+    health = drawn(tmp_path, monkeypatch, lines, **fared(8, **odd))[-1]
+    found = " ".join(health.written(8)).split("\N{MIDDLE DOT} ")[1:]
+    assert found[-1].startswith("No line was lost, ambiguous or unreadable.")
+    assert len(found) == len(begins) + 1
+    for finding, begin in zip(found, begins, strict=False):
+        assert finding.startswith(begin)
+
+
+def test_the_first_to_fall_silent_is_named_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what it said last, if that tells why it died, and how far the others came."""
+    words = ["ValueError: bad", "  File 'Error.py'", "bye"]
+    died = {"last_epoch": 2, "died": True, "last_lines": words, "total_epochs": 9}
+    told = fared(3, r0={"last_epoch": 3}, r1=died)
+    lines = [row for rank in range(3) for row in rows(rank, 6)]
+    findings = " ".join(drawn(tmp_path, monkeypatch, lines, **told)[-1].written(8))
+    assert [" ".join(part.split()) for part in findings.split("\N{MIDDLE DOT} ")[1:5]] == [
+        "Rank 1 fell silent in epoch 2, step 10 of 10, while rank 2 came to epoch 6, step 10 of "
+        "10; it said last: ValueError: bad.",
+        "Rank 0 fell silent in epoch 3, step 10 of 10, while rank 2 came to epoch 6, step 10 of "
+        "10.",
+        "Rank 1 died: the output ends without an orderly end.",
+        "6 of 9 epochs were reached.",
+    ]
+
+
 def test_a_last_loss_that_is_no_number_is_a_named_cross(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,7 +408,7 @@ def test_a_page_of_words_tells_each_stage(tmp_path: Path, monkeypatch: pytest.Mo
     summary.write_text(json.dumps({"stages": stages}))
     (one,) = drawn_ranks(history, summary, monkeypatch)
     assert one.heading == "no metrics were logged"
-    assert [text for text in one.written(10)][1:] == [
+    assert one.written(10)[1:] == [
         "Nothing that reads as a metric stands in the logs.",
         "train: 3 ranks, launcher mpirun, reader keras, 7 pieces of other text.",
         "avg: 0 ranks, launcher None, reader None, 0 pieces of other text.",
