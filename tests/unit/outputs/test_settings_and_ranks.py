@@ -12,7 +12,7 @@ from made_studies import metric, outcome, study, summary
 from sweepmake.outputs.workbook.averages import build_averages
 from sweepmake.outputs.workbook.failure_rows import build_failures
 from sweepmake.outputs.workbook.rank_rows import build_ranks
-from sweepmake.params.metrics import Measures
+from sweepmake.params.metrics import Measures, Objective
 from sweepmake.results.columns import Cell, Sheet
 from sweepmake.results.outcomes import Outcome
 from sweepmake.results.table import build_table
@@ -152,7 +152,52 @@ def test_a_diverged_seed_makes_the_mean_no_number_and_the_setting_last() -> None
     mean = worst["val_acc.mean"]
     assert isinstance(mean, float)
     assert math.isnan(mean)
-    assert (worst["val_acc.n"], worst["val_acc.max"]) == (2, 0.9)
+    assert (worst["val_acc.n"], worst["val_acc.min"], worst["val_acc.max"]) == (2, 0.9, 0.9)
+    assert math.isnan(worst["val_acc.std"]), "not 0, and not empty: there are two values"  # type: ignore[arg-type]
+
+
+def test_settings_without_any_number_have_no_statistics() -> None:
+    """n is 0, and all else is empty; where all values are nan, so are least and greatest."""
+    outcomes = [outcome(f"e{n}", {"lr": n}, summary({"train": {"val_acc": value}}))
+                for n, value in enumerate((0.5, None, "nan"))]  # fmt: skip
+    kinds = ("mean", "std", "n", "min", "max")
+    rows = {row["lr"]: [row[f"val_acc.{kind}"] for kind in kinds] for row in
+            records(settings(outcomes))}  # fmt: skip
+    assert rows[1] == [None, None, 0, None, None]
+    assert [rows[2][1], rows[2][2]] == [None, 1]
+    assert all(math.isnan(rows[2][at]) for at in (0, 3, 4))  # type: ignore[arg-type]
+
+
+def test_settings_stand_best_first_with_the_objective_before_other_metrics() -> None:
+    """Without an objective they stand in the order of the table; equal ones do, too."""
+    found = {1: (0.5, 0.3), 2: (0.7, 0.1), 3: (0.5, 0.2)}
+    outcomes = [
+        outcome(f"e{lr}", {"lr": lr}, summary({"train": {"acc": acc, "val_acc": val}}))
+        for lr, (acc, val) in found.items()
+    ]
+    grid = settings(outcomes, objective=Objective("acc", "max"))
+    assert [row["lr"] for row in records(grid)] == [2, 1, 3]
+    assert [column.key for column in grid.columns if column.key.endswith("mean")] == [
+        "acc.mean", "val_acc.mean"
+    ]  # fmt: skip
+    assert grid.details == {"val_acc.n", "val_acc.min", "val_acc.max"}
+    assert [column.rule for column in grid.columns if column.key.startswith("acc.")] == [
+        "max", None, None, None, None
+    ]  # fmt: skip
+    less = settings(outcomes, objective=Objective("acc", "min"))
+    assert [row["lr"] for row in records(less)] == [1, 3, 2]
+
+
+def test_missing_values_of_two_parameters_are_named_in_the_order_of_the_file() -> None:
+    outcomes = [
+        trained(0.5, lr=1, fold=2, seed=None), trained(0.9, lr=2, fold=2, seed=None),
+        trained(0.7, lr=1, fold=1, seed=None, ), trained(0.4, lr=1, fold=1, seed=3),
+    ]  # fmt: skip
+    rows = {row["lr"]: row["missing"] for row in records(settings(outcomes, over=("fold", "seed")))}
+    assert rows == {
+        1: None,
+        2: "fold 1, seed none (not in the sweep); fold 1, seed 3 (not in the sweep)",
+    }
 
 
 def test_huge_numbers_do_not_overflow() -> None:
@@ -207,6 +252,43 @@ def _ranks(found: Outcome) -> Sheet:
     return build_ranks(made, build_table(made, [found]))
 
 
+def test_ranks_stand_in_the_order_of_the_table_stage_by_stage() -> None:
+    """The best experiment first; places, metrics, times, the lag, and what was lost."""
+
+    def made(name: str, acc: float) -> Outcome:
+        ranks = {
+            str(rank): {
+                "last": {"val_acc": acc, "loss": 1}, "last_epoch": 9, "early_stop_epoch": None,
+                "total_training_time_s": 5.0, "time_per_step_s": time, "restarts": 1,
+            }
+            for rank, time in ((0, 0.0), (1, 0.4), (2, 0.2))
+        }  # fmt: skip
+        part = {"metrics": {"val_acc": metric("val_acc", acc)}, "ranks": ranks}
+        stages = {"test": {"ranks": {"1": {"last": {"bleu": 2}}}}, "train": part}
+        return outcome(name, {"x": acc}, {"stages": stages}, stages=("train", "test"))
+
+    outcomes = [made("low", 0.5), made("high", 0.9)]
+    whole = study(outcomes)
+    grid = build_ranks(whole, build_table(whole, outcomes))
+    rows = records(grid)
+    assert [(row["experiment"], row["stage"], row["rank"]) for row in rows] == [
+        (name, *place)
+        for name in ("high", "low")
+        for place in (("train", 0), ("train", 1), ("train", 2), ("test", 1))
+    ]
+    assert [row["lag"] for row in rows[:4]] == [0, 2, 1, None], "the fastest that took any time"
+    assert [(column.key, column.heading) for column in grid.columns] == [
+        ("experiment", "experiment"), ("stage", "stage"), ("rank", "rank"), ("died", "died"),
+        ("last_epoch", "last epoch"), ("metric.val_acc", "val_acc"), ("metric.loss", "loss"),
+        ("metric.bleu", "bleu"), ("total_training_time_s", "training time (s)"),
+        ("time_per_step_s", "time per step (s)"), ("lag", "time per step / fastest"),
+        ("lost", "places lost"), ("ambiguous", "places ambiguous"), ("restarts", "restarts"),
+        ("segments_unparsed", "lines not read"), ("segments_overlong", "lines too long"),
+    ]  # fmt: skip
+    rules = {column.heading: column.rule for column in grid.columns if column.rule}
+    assert rules == {"val_acc": "max", "loss": "min", "bleu": "max"}
+
+
 def test_ranks_beyond_the_limit_of_a_sheet_are_counted() -> None:
     made = study([ranked()])
     grid = build_ranks(made, build_table(made, [ranked()]), most=3)
@@ -227,3 +309,21 @@ def test_failures_are_listed_in_the_order_of_the_file() -> None:
     assert (rows[0]["stage"], rows[0]["exit_code"], rows[0]["attempts"]) == ("train", 137, 3)
     assert rows[0]["kind"] == "killed"
     assert rows[2]["kind"] == "empty log"
+    assert [row["status"] for row in rows] == ["failed", "lost", "unreadable"]
+
+
+def test_failures_stand_in_the_order_of_the_file_not_of_their_numbers() -> None:
+    """The table has them best first."""
+    outcomes = [
+        outcome(name, {"lr": acc}, summary({"train": {"val_acc": acc}}), status="failed",
+                exit_code=code, host=f"node{code}", attempt=0, log=f"results/{name}.log")
+        for name, acc, code in (("b", 0.5, 1), ("c", 0.9, 2), ("a", 0.7, 3))
+    ]  # fmt: skip
+    made = study(outcomes)
+    table = build_table(made, outcomes)
+    assert table.values("experiment") == ["c", "a", "b"]
+    rows = records(build_failures(made, table))
+    assert [(row["experiment"], row["exit_code"], row["host"], row["log"]) for row in rows] == [
+        ("b", 1, "node1", "b.log"), ("c", 2, "node2", "c.log"), ("a", 3, "node3", "a.log"),
+    ]  # fmt: skip
+    assert [row["attempts"] for row in rows] == [None] * 3

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from made_studies import metric, outcome, study, summary
 
 from sweepmake.errors import InputError
-from sweepmake.params.metrics import Measures, MetricPattern, Objective
+from sweepmake.params.metrics import HEADINGS, Measures, MetricPattern, Objective
 from sweepmake.results.outcomes import STATUSES, Outcome
 from sweepmake.results.table import Table, build_table
 
@@ -367,3 +368,124 @@ def test_a_failed_experiment_is_no_reason_to_doubt_a_pattern() -> None:
         ).warnings[0]
     )
     assert "none of the 1" in table([failed], measures).warnings[0]
+
+
+def test_a_note_tells_what_an_experiment_waits_for() -> None:
+    """The first stage that has not finished; every one that runs, with its attempt; a cut log."""
+    stages = ("train", "avg", "test")
+    states = {
+        "unfinished": ["finished", "not started", "not started"],
+        "running": ["running", "finished", "running"],
+        "outdated": ["finished", "outdated", "outdated"],
+        "failed": ["finished", "failed", "lost"],
+    }
+    outcomes = []
+    for status, listed in states.items():
+        made = outcome(status, {"lr": status}, status=status, stages=stages, attempt=1, log="")
+        runs = zip(made.stages, listed, (1, 1, 2), strict=True)
+        runs_of = tuple(replace(run, status=one, attempt=n) for run, one, n in runs)
+        outcomes.append(replace(made, stages=runs_of))
+    made = table(outcomes)
+    assert dict(zip(made.values("experiment"), made.values("note"), strict=True)) == {
+        "unfinished": "avg: not started",
+        "running": "train; test, attempt 2",
+        "outdated": "avg, test: of an older command, to be run again",
+        "failed": "avg: failed",
+    }
+
+
+def test_a_note_is_no_longer_than_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("x" * 500 + "\n")
+    made = table([outcome("a", {}, status="failed", exit_code=3, log=str(log))])
+    note = str(made.values("note")[0])
+    assert note.startswith("train: failed, exit code 3: xxx")
+    assert len(note) == 160
+
+
+def test_columns_stand_in_the_order_that_the_documentation_tells() -> None:
+    """Experiment, objective, parameters, the training as a whole, val_loss before val_acc before
+    other validation metrics, the user's own, all others stage by stage, costs, links."""
+    logged = {"train": {"val_f1": 1, "val_acc": metric("val_acc", 0.8, 0.9, 7), "loss": 1,
+                        "val_loss": 2}, "test": {"bleu": 3, "loss": 4}}  # fmt: skip
+    found = summary(logged, total_epochs=3, total_job_ranks=2, measured={"wer": {"value": 5}})
+    measures = Measures(
+        metrics=(MetricPattern("wer", "train", "x"),), objective=Objective("val_f1", "max")
+    )
+    spent = {"wall_time_s": 9.0, "gpus": 1, "max_memory_mb": 7.0, "attempt": 2}
+    outcomes = [
+        outcome(f"e{n}", {"lr": n, "bs": n}, found, stages=("train", "test"), **spent)
+        for n in (1, 2)
+    ]
+    costs = ["wall_time_s", "gpu_time_s", "max_memory_mb", "attempts"]
+    assert [column.key for column in table(outcomes, measures).columns] == [
+        *("experiment", "status", "val_f1", "lr", "bs", "total_job_ranks", "total_epochs"),
+        *("val_loss", "val_acc", "wer"),
+        *("best_val_acc", "best_val_acc_epoch", "train.loss", "bleu", "test.loss"),
+        *(f"{stage}.{cost}" for stage in ("train", "test") for cost in costs),
+        *("log", "pdf", "folder"),
+    ]  # fmt: skip
+    headings = {column.key: column.heading for column in table(outcomes, measures).columns}
+    assert headings["train.wall_time_s"] == "train wall time (s)"
+    assert headings["best_val_acc_epoch"] == "best val_acc epoch"
+    assert headings["pdf"] == "PDF"
+
+
+def test_attempts_are_told_where_any_run_had_a_second_one() -> None:
+    outcomes = [outcome(f"e{n}", {"lr": n}, attempt=1) for n in (1, 2)]
+    assert "train.attempts" not in [column.key for column in table(outcomes).columns]
+    second = outcome("e3", {"lr": 3}, attempt=2)
+    assert table([*outcomes, second]).values("train.attempts") == [1, 1, 2]
+
+
+def test_the_log_to_look_at_is_of_the_stage_that_failed_else_of_the_last() -> None:
+    def log(*runs: tuple[str, str]) -> Any:
+        made = outcome("a", {}, stages=("train", "avg", "test"), log="")
+        stages = tuple(
+            replace(stage, status=status, log=path)
+            for stage, (status, path) in zip(made.stages, runs, strict=True)
+        )
+        fields = table([replace(made, stages=stages)])
+        return fields.values("log")[0] if "log" in [c.key for c in fields.columns] else None
+
+    done, none = ("finished", "results/1"), ("not started", "")
+    assert log(done, ("finished", "results/2"), none) == "2"
+    assert log(done, ("failed", "results/2"), ("finished", "results/3")) == "2"
+    assert log(none, none, none) is None
+
+
+def test_headings_are_those_of_training_log_wizard() -> None:
+    """As config/README.md lists them, and no others."""
+    text = (Path(__file__).parents[3] / "config" / "README.md").read_text(encoding="utf-8")
+    listed = " ".join(text.partition("Wizard's short names are there already:")[2].split())
+    names = ["ppn", "cps", "intra", "inter", "bt", "img", "lr", "mom", "bs", "dpout"]
+    assert list(HEADINGS) == names
+    for name in names:
+        assert f"`{name}`" in listed
+        made = table([outcome(f"e{n}", {name: n}) for n in (1, 2)])
+        assert made.columns[made.position(name)].heading == HEADINGS[name]
+    assert HEADINGS["ppn"] == "processes per socket"
+    assert "`ppn` processes per socket" in listed
+
+
+def test_of_equally_telling_metrics_the_first_is_chosen() -> None:
+    found = summary({"train": {"val_f1": 0.5, "val_dice_score": 0.5, "f1": 1}})
+    assert table([outcome("a", {}, found)]).objective == "val_f1"
+    both = {"bleu": {"value": 1}, "acc": {"value": 2}}
+    measures = Measures(metrics=(MetricPattern("acc", "", "x"), MetricPattern("bleu", "", "x")))
+    assert table([outcome("a", {}, summary({}, measured=both))], measures).objective == "acc"
+
+
+def test_warnings_name_each_metric_that_is_missing() -> None:
+    """The objective's first, then the patterns', in the order of the file."""
+    measures = Measures(
+        metrics=(MetricPattern("a", "train", "x"), MetricPattern("b", "", "x")),
+        objective=Objective("acc1 + loss2", "max"),
+    )
+    found = summary({"train": {"acc": 1, "loss": 2}}, measured={})
+    warnings = table([outcome("e", {}, found)], measures).warnings
+    assert [warning.partition(":")[0] for warning in warnings] == [
+        "objective 'acc1 + loss2'", "objective 'acc1 + loss2'", "metric 'a'", "metric 'b'",
+    ]  # fmt: skip
+    assert "logs of 'train' that were read" in warnings[2]
+    assert "experiments" in warnings[3]
