@@ -346,6 +346,45 @@ def test_broken_parameters_are_an_error_of_one_experiment(
     assert str(tmp_path / "bad" / "param") in bad[0].problem
 
 
+def test_of_many_troubles_the_first_ten_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the order of the names, and how many more there are."""
+    for number in range(12):
+        make_experiment(tmp_path, f"e{number}", lr=number)
+        (tmp_path / f"bare{number}").mkdir()
+
+    def fail(path: Path, experiment: Any, caches: dict[str, Any]) -> None:
+        raise ValueError(path.name)
+
+    examiner = examined(tmp_path, fail)
+    assert [error.experiment for error in examiner.errors] == [f"e{at}" for at in range(12)]
+    skipped, errors, *listed, last = capsys.readouterr().err.splitlines()
+    names = ", ".join(f"bare{at}" for at in range(10))
+    assert skipped == f"{tmp_path}: skipped, no file 'param' in: {names} and 2 more"
+    assert errors == f"{tmp_path}: errors in 12 of 24 experiments, the first 10 are:"
+    assert [line.partition(":")[0] for line in listed] == [f"  e{at}" for at in range(10)]
+    assert all("ValueError: e" in line and ", line " in line for line in listed)
+    assert last == "The Examiner's `errors` holds them all, with their tracebacks."
+    examined(tmp_path, fail, regex="^e[0-9]$")
+    assert "errors in 10 of 10 experiments:" in capsys.readouterr().err
+
+
+def test_parameters_stand_before_metrics_each_sorted(tmp_path: Path) -> None:
+    """Names that cannot be compared are sorted as texts; those that begin with _ are left out."""
+    make_experiment(tmp_path, "a", b=1, _time=1, **{"2": 1})
+    make_experiment(tmp_path, "b", b=2, _time=2, **{"2": 2, "a": 3})
+
+    def parser(path: Path, experiment: Any, caches: dict[str, Any]) -> None:
+        experiment.metric.update(z=1, acc=2)
+
+    table = examined(tmp_path, parser).table()
+    assert list(table.columns) == [2, "b", "acc", "z"]
+    assert list(examined(tmp_path, parser).table(concise=False).columns) == [
+        2, "a", "b", "acc", "z"
+    ]  # fmt: skip
+
+
 def test_bad_input_is_said_clearly(tmp_path: Path) -> None:
     """A missing folder, a file, a pattern of the shell: what was found, and what to do."""
     examiner = Examiner()

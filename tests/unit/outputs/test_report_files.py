@@ -50,9 +50,14 @@ def test_only_existing_files_are_listed(tmp_path: Path) -> None:
 def test_experiments_stand_under_their_parameters_the_best_first(tmp_path: Path) -> None:
     """The labels are the place, the varied parameters and the status."""
     files = make_files(tmp_path, {"lr": [0.1, 0.01, 0.001], "use": [True, None, "x"]})
-    assert files[0].labels == {"place": "1", "lr": "0.01", "use": "none", "status": "finished"} or (
-        list(files[0].labels) == ["place", "lr", "use", "status"]
-    )
+    study, table = make_table(tmp_path, {"lr": [0.1, 0.01, 0.001], "use": [True, None, "x"]})
+    uses = {True: "true", None: "none", "x": "x"}
+    for file, outcome in zip(files, table.outcomes, strict=True):
+        rate, use = outcome.experiment.parameters.values()
+        shown = {"lr": f"{rate}", "use": uses[use], "status": "finished"}  # type: ignore[index]
+        assert {key: text for key, text in file.labels.items() if key != "place"} == shown
+        assert list(file.labels) == ["place", "lr", "use", "status"]
+        assert file.path == str(study.result(outcome.experiment, "ranks.pdf"))
     assert [file.labels["place"] for file in files] == [str(at) for at in range(1, 10)]
     assert {file.caption for file in files} == {"ranks.rst"}
     assert (CAPTIONS / "ranks.rst").is_file()
@@ -62,6 +67,13 @@ def test_places_sort_as_text(tmp_path: Path) -> None:
     """The page sorts labels as text, so the places have leading zeros."""
     files = make_files(tmp_path, {"lr": list(range(1, 13))})
     assert [file.labels["place"] for file in files][::11] == ["01", "12"]
+
+
+def test_a_long_label_is_cut_in_its_middle(tmp_path: Path) -> None:
+    """Sixty characters; the ends tell names apart."""
+    texts = ["a" * 40 + "b" * 40, "c" * 60, "d", "e"]
+    shown = {file.labels["text"] for file in make_files(tmp_path, {"text": texts})}
+    assert shown == {"a" * 30 + "…" + "b" * 29, "c" * 60, "d", "e"}
 
 
 def test_labels_cannot_break_the_page(tmp_path: Path) -> None:

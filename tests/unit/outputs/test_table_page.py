@@ -91,6 +91,74 @@ def test_cells_keep_their_types(tmp_path: Path) -> None:
     assert data["columns"][2]["bar"] == [0.5, 0.5]
 
 
+def test_integers_are_numbers_as_far_as_javascript_can_count(tmp_path: Path) -> None:
+    """Its numbers are doubles: beyond 2**53 an integer would change, so it is text."""
+    values: list[Any] = [2, 2**53, 2**53 + 1, -(2**53), -(2**53) - 1]
+    _, data = write(tmp_path, {"n": values}, values=[0.9, 0.8, 0.7, 0.6, 0.5])
+    assert [row["cells"][3] for row in data["rows"]] == [
+        2, 2**53, str(2**53 + 1), -(2**53), str(-(2**53) - 1)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "best"), [("max", 0.9), ("min", 0.1)])
+def test_the_page_knows_the_best_of_each_column(tmp_path: Path, mode: str, best: float) -> None:
+    """Rows and columns as in the table; which is a number, which a parameter, what is better."""
+    elements, data = write(
+        tmp_path, {"lr": [1, 2, 3], "norm": ["a"]}, values=[0.1, 0.9, 0.5], mode=mode
+    )
+    order = [2, 3, 1] if mode == "max" else [1, 3, 2]
+    assert [row["cells"][3] for row in data["rows"]] == order
+    assert data["columns"] == [
+        {}, {"status": True},
+        {"number": True, "rule": mode, "best": best, "bar": [0.1, 0.9]},
+        {"number": True, "exact": True}, {"exact": True}, {"link": "log"},
+    ]  # fmt: skip
+    heads = [attributes.get("class") for tag, attributes in elements.tags if tag == "th"]
+    assert heads == [None, None, "number objective", "number", None, None]
+    assert (
+        f"Sorted by val_acc, {'more' if mode == 'max' else 'less'} is better: the best first."
+        in ("".join(elements.texts["p"]))
+    )
+    assert "model = small, data = digits" in "".join(elements.texts["details"])
+
+
+def test_bars_leave_out_what_would_make_all_others_equal(tmp_path: Path) -> None:
+    """They end one span of nine tenths of the values beyond these."""
+    values = [at / 100 for at in range(40)]
+    _, data = write(tmp_path, {"n": list(range(41))}, values=[*values, 9e9])
+    assert data["columns"][2]["bar"] == [0.0, pytest.approx(0.38 + 0.36)]
+    _, data = write(tmp_path, {"n": list(range(2))}, values=[1e308, -1e308])
+    assert data["columns"][2]["bar"] == [-1e308, 1e308]
+
+
+def test_a_button_counts_the_experiments_of_each_status(tmp_path: Path) -> None:
+    """In the order of the statuses, those alone that there are; headings bear their units once."""
+    statuses = {0: "not started", 1: "failed", 2: "failed", 3: "running"}
+    elements, data = write(tmp_path, {"lr": [1, 2, 3, 4, 5]}, statuses=statuses)
+    buttons = [
+        attributes["data-status"] for tag, attributes in elements.tags
+        if tag == "button" and attributes.get("class") == "status"
+    ]  # fmt: skip
+    assert buttons == ["finished", "running", "failed", "not started"]
+    texts = elements.texts["button"]
+    assert texts[:4] == ["1 finished", "1 running", "2 failed", "1 not started"]
+    assert texts[4:] == ["experiment", "status", "val_acc", "lr", "log"]
+    assert data["rows"][0]["status"] == "finished"
+
+
+def test_units_stand_beside_headings_that_do_not_tell_them(tmp_path: Path) -> None:
+    study, table = make_table(tmp_path, {"lr": [1]})
+    columns = tuple(
+        Column(f"t{at}", heading, "cost", unit=unit)
+        for at, (heading, unit) in enumerate((("wall", "s"), ("wall (s)", "s"), ("rate", "")))
+    )
+    rows = tuple((1.5, 2, 3) for _ in table.rows)
+    path = tmp_path / "experiments.html"
+    write_page(study, replace(table, columns=columns, rows=rows, objective=None), path)
+    texts = Elements(path.read_text(encoding="utf-8")).texts["button"]
+    assert texts[1:] == ["wall (s)", "wall (s)", "rate"]
+
+
 def test_links_are_relative_and_quoted(tmp_path: Path) -> None:
     """A link is a path from the page's folder; nothing in it can be a scheme."""
     _, data = write(tmp_path, {"lr": [0.1]})
