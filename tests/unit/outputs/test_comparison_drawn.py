@@ -149,6 +149,10 @@ def test_a_curve_that_diverged_leaves_the_axis_unless_it_is_named(tmp_path: Path
     assert "Curves that leave the axis: 1." in notes
     axes = drawn_curves(curves([0.2, 0.4, 50.0], *usual), comparison)
     assert axes.get_ylim()[1] > 50
+    axes = drawn_curves(curves(*usual, [0.2, -50.0, 0.6]), comparison)
+    assert axes.get_ylim() == pytest.approx((-0.6 - 0.04 * 1.2, 0.6 + 0.04 * 1.2))
+    axes = drawn_curves(curves(*usual[2:], *([50.0, 50.0],) * 3), comparison)
+    assert axes.get_ylim()[1] > 50, "more than 2 % of all points are no outliers"
 
 
 def test_a_metric_that_spans_decades_has_a_logarithmic_axis(tmp_path: Path) -> None:

@@ -340,3 +340,58 @@ def test_what_did_not_fail_has_no_failure() -> None:
     done = StageOutcome("train", "finished", exit_code=0)
     for status, stage in (("finished", done), ("running", StageOutcome("train", "running"))):
         assert describe_failure(Outcome(CASE, status, (stage,))) is None
+
+
+def test_of_several_failing_ranks_the_first_that_the_launcher_names_counts(tmp_path: Path) -> None:
+    """One that the launcher had to stop counts only where no other failed."""
+    ends = "0: step 1\n1: step 1\n2: step 1\n0: end 0\n1: end 1\n2: end 2\nsrun: error: vm: task {}\nsrun: error: vm: task {}\n"
+    first, second = "2: Exited with exit code 17", "1: Exited with exit code 3"
+    for one, other, rank in ((first, second, 2), (second, first, 1), ("0: Terminated", second, 1)):
+        found = told(tmp_path, ends.format(one, other), 17)
+        assert (found.rank, found.last_line) == (rank, f"end {rank}")
+    found = told(tmp_path, ends.format("2: Terminated", "0: Terminated"), 1)
+    assert found.rank == 2
+
+
+def test_of_several_ranks_that_raise_without_an_end_the_lowest_is_shown(tmp_path: Path) -> None:
+    """Second-hand exceptions, such as those of launchers, are none."""
+
+    def raised(rank: int, what: str) -> str:
+        trace = ["Traceback (most recent call last):", '  File "a.py"', what]
+        return "".join(f"[1,{rank}]<stderr>:{line}\n" for line in trace)
+
+    started = "".join(f"[1,{rank}]<stdout>:step 1\n" for rank in range(4))
+    log = started + raised(3, "ValueError: third") + raised(1, "KeyError: 'first'")
+    log += raised(0, "subprocess.CalledProcessError: Command 'x' failed")
+    found = told(tmp_path, log, None)
+    assert (found.rank, found.last_line) == (1, "KeyError: 'first'")
+
+
+def test_the_last_exception_tells_and_those_it_came_from(tmp_path: Path) -> None:
+    """A cause gives the kind where the last exception gives none; one that was handled does not."""
+
+    def trace(what: str) -> str:
+        return f'Traceback (most recent call last):\n  File "a.py"\n{what}\n'
+
+    full, last = trace("OSError: No space left on device"), trace("RuntimeError: cannot save")
+    cause = "\nThe above exception was the direct cause of the following exception:\n\n"
+    found = told(tmp_path, full + cause + last)
+    assert (found.kind, found.last_line) == ("disk full", "RuntimeError: cannot save")
+    assert told(tmp_path, full + "going on\n" + last).kind == "Python exception"
+
+
+def test_how_near_to_the_end_words_must_stand(tmp_path: Path) -> None:
+    """Twenty last lines without an exception; two after one that explains a SIGKILL; nine before
+    one that does so by memory alone."""
+    full = "write failed: No space left on device\n"
+    after = [f"step={at}\n" for at in range(60)]
+    for kind, count in (("disk full", 19), ("failed", 20)):
+        assert told(tmp_path, full + "".join(after[:count])).kind == kind
+    trace = 'Traceback (most recent call last):\n  File "a.py"\nValueError: x\n'
+    for kind, count in (("Python exception", 2), ("killed", 3)):
+        assert told(tmp_path, trace + "".join(after[:count]), 137).kind == kind
+    for kind, count in (("Python exception", 57), ("failed", 60)):
+        assert told(tmp_path, trace + "".join(after[:count]), 3).kind == kind
+    memory = "std::bad_alloc\n"
+    for kind, count in (("out of memory", 8), ("killed", 9)):
+        assert told(tmp_path, memory + "".join(after[:count]), 137).kind == kind

@@ -51,6 +51,9 @@ def status(study: Study) -> str:
         ("failed", None, "failed"),
         ("finished", "interrupted", "interrupted"),
         ("lost", "finished", "lost"),
+        ("failed", "running", "running"),
+        ("interrupted", "failed", "failed"),
+        ("lost", "interrupted", "interrupted"),
     ],
 )
 def test_the_status_follows_from_the_stages(
@@ -59,8 +62,12 @@ def test_the_status_follows_from_the_stages(
     """An experiment has finished when all its stages have, and failed when one has."""
     for stage, state in (("train", train), ("test", test)):
         if state is not None:
-            write(study, stage, state=state)
+            write(study, stage, state=state, host="node7")
     assert status(study) == whole
+    found = read_outcome(study, study.experiments[0])
+    bad = [stage for stage, state in (("train", train), ("test", test))
+           if state in ("failed", "interrupted", "lost")]  # fmt: skip
+    assert (found.failed_stage and found.failed_stage.stage) == (bad[0] if bad else None)
 
 
 def test_a_test_of_an_older_training_does_not_count(study: Study) -> None:
