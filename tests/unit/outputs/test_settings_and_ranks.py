@@ -156,6 +156,24 @@ def test_a_diverged_seed_makes_the_mean_no_number_and_the_setting_last() -> None
     assert math.isnan(worst["val_acc.std"]), "not 0, and not empty: there are two values"  # type: ignore[arg-type]
 
 
+def test_of_numbers_and_none_the_least_and_greatest_are_numbers() -> None:
+    """In whatever order they stand; infinite values of both signs have no mean."""
+    losses = {1: ("nan", 0.5, 0.25), 2: ("inf", "-inf", 1)}
+    outcomes = [
+        outcome(f"e{lr}-{seed}", {"lr": lr, "seed": seed}, summary({"train": {"loss": loss}}))
+        for lr, listed in losses.items() for seed, loss in enumerate(listed)
+    ]  # fmt: skip
+    grid = settings(outcomes, objective=Objective("seed", "min"))
+    rows = {row["lr"]: row for row in records(grid)}
+    assert [(rows[lr]["loss.min"], rows[lr]["loss.max"]) for lr in (1, 2)] == [
+        (0.25, 0.5), (-math.inf, math.inf)
+    ]  # fmt: skip
+    for row in rows.values():
+        assert row["loss.n"] == 3
+        assert math.isnan(row["loss.mean"])  # type: ignore[arg-type]
+        assert math.isnan(row["loss.std"])  # type: ignore[arg-type]
+
+
 def test_settings_without_any_number_have_no_statistics() -> None:
     """n is 0, and all else is empty; where all values are nan, so are least and greatest."""
     outcomes = [outcome(f"e{n}", {"lr": n}, summary({"train": {"val_acc": value}}))

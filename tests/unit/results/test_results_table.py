@@ -406,8 +406,9 @@ def test_a_note_is_no_longer_than_a_line(tmp_path: Path) -> None:
 def test_columns_stand_in_the_order_that_the_documentation_tells() -> None:
     """Experiment, objective, parameters, the training as a whole, val_loss before val_acc before
     other validation metrics, the user's own, all others stage by stage, costs, links."""
-    logged = {"train": {"val_f1": 1, "val_acc": metric("val_acc", 0.8, 0.9, 7), "loss": 1,
-                        "val_loss": 2}, "test": {"bleu": 3, "loss": 4}}  # fmt: skip
+    best = metric("val_acc", 0.8, 0.9, 7)
+    train = {"val_dsc": 0, "val_f1": 1, "val_acc": best, "loss": 1, "val_loss": 2}
+    logged = {"train": train, "test": {"bleu": 3, "loss": 4}}
     found = summary(logged, total_epochs=3, total_job_ranks=2, measured={"wer": {"value": 5}})
     measures = Measures(
         metrics=(MetricPattern("wer", "train", "x"),), objective=Objective("val_f1", "max")
@@ -420,7 +421,7 @@ def test_columns_stand_in_the_order_that_the_documentation_tells() -> None:
     costs = ["wall_time_s", "gpu_time_s", "max_memory_mb", "attempts"]
     assert [column.key for column in table(outcomes, measures).columns] == [
         *("experiment", "status", "val_f1", "lr", "bs", "total_job_ranks", "total_epochs"),
-        *("val_loss", "val_acc", "wer"),
+        *("val_loss", "val_acc", "val_dsc", "wer"),
         *("best_val_acc", "best_val_acc_epoch", "train.loss", "bleu", "test.loss"),
         *(f"{stage}.{cost}" for stage in ("train", "test") for cost in costs),
         *("log", "pdf", "folder"),
