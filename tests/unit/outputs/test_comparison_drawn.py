@@ -151,8 +151,10 @@ def test_a_curve_that_diverged_leaves_the_axis_unless_it_is_named(tmp_path: Path
     assert axes.get_ylim()[1] > 50
     axes = drawn_curves(curves(*usual, [0.2, -50.0, 0.6]), comparison)
     assert axes.get_ylim() == pytest.approx((-0.6 - 0.04 * 1.2, 0.6 + 0.04 * 1.2))
-    axes = drawn_curves(curves(*usual[2:], *([50.0, 50.0],) * 3), comparison)
-    assert axes.get_ylim()[1] > 50, "more than 2 % of all points are no outliers"
+    many = drawn_curves(curves(*usual[2:], *([50.0, 50.0],) * 3), comparison)
+    assert many.get_ylim()[1] > 50, "more than 2 % of all points are no outliers"
+    many = drawn_curves(curves(*usual[2:], *([-50.0, -50.0],) * 3), comparison)
+    assert many.get_ylim()[0] < -50
 
 
 def test_a_metric_that_spans_decades_has_a_logarithmic_axis(tmp_path: Path) -> None:
