@@ -24,7 +24,7 @@ from sweepmake.outputs.drawing.page import Page
 from sweepmake.outputs.drawing.style import Book
 from sweepmake.outputs.ranks_pdf import ranks
 
-__all__ = ["DrawnPage", "Line", "Marks", "Panel", "Shape", "Text", "drawn_ranks", "read_sheet"]
+__all__ = ["DrawnPage", "Line", "Marks", "Panel", "Shape", "Text", "drawn_ranks", "read_page"]
 
 Floats = NDArray[np.float64]
 
@@ -337,10 +337,10 @@ def _number(text: str) -> float:
     return float(text.replace("\N{MINUS SIGN}", "-"))
 
 
-def read_sheet(sheet: Page) -> DrawnPage:
-    """Return what a sheet draws."""
+def read_page(page: Page) -> DrawnPage:
+    """Return what a page draws."""
     recorder = _Recorder()
-    sheet.draw(recorder)
+    page.draw(recorder)
     return DrawnPage(
         tuple(recorder.lines),
         tuple(recorder.shapes),
@@ -360,8 +360,8 @@ def drawn_ranks(history: Path, metrics: Path, monkeypatch: Any) -> list[DrawnPag
         def __exit__(self, *_: object) -> None:
             return None
 
-        def add(self, sheet: Page) -> None:
-            found.append(read_sheet(sheet))
+        def add(self, page: Page) -> None:
+            found.append(read_page(page))
 
     assert ranks.Book is style.Book
     with monkeypatch.context() as patch:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_pages import Panel, read_sheet
+from drawn_pages import Panel, read_page
 
 from sweepmake.outputs.drawing.page import Page
 from sweepmake.outputs.drawing.style import GREY, HEIGHT, INK, WIDTH, Book
 from sweepmake.outputs.ranks_pdf.panels import Panel as BarePanel
-from sweepmake.outputs.ranks_pdf.panels import boxes
+from sweepmake.outputs.ranks_pdf.panels import panel_boxes
 
 
 def test_a_page_has_its_experiment_heading_and_number(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_page_has_its_experiment_heading_and_number(tmp_path: Path) -> None:
     lines = [f"lr=0.1, one={'x' * 55}, two={'y' * 55},", f"three={'z' * 55}, bs=8"]
     book = Book(tmp_path / "x.pdf", title="Lr_0.1", parameters=parameters, subject="")
     for number in (1, 2):
-        one = read_sheet(book.page("what it shows", ["first", "second"]))
+        one = read_page(book.page("what it shows", ["first", "second"]))
         assert [(text.text, text.size, text.colour) for text in one.texts] == [
             ("Lr_0.1", 13, INK), ("what it shows", 10, INK), *((line, 7.5, GREY) for line in lines),
             ("second", 7.5, GREY), ("first", 7.5, GREY), (f"page {number}", 7.5, GREY),
@@ -36,7 +36,7 @@ def test_a_page_has_its_experiment_heading_and_number(tmp_path: Path) -> None:
     [(1, 1), (2, 2), (4, 2), (5, 3), (9, 3), (10, 4), (12, 4)],
 )
 def test_panels_stand_row_by_row_and_keep_apart(count: int, columns: int) -> None:
-    places = boxes(count)
+    places = panel_boxes(count)
     assert len(places) == count
     lefts = sorted({round(left, 6) for left, _, _, _ in places})
     bottoms = sorted({round(bottom, 6) for _, bottom, _, _ in places}, reverse=True)
@@ -49,16 +49,16 @@ def test_panels_stand_row_by_row_and_keep_apart(count: int, columns: int) -> Non
         assert left + width <= WIDTH - 0.35 + 1e-9
     if count > 1:
         assert lefts[1] - lefts[0] - places[0][2] == pytest.approx(0.75)
-    assert boxes(1, right=2.2)[0][2] == pytest.approx(places[0][2] - 2.2 if count == 1 else
-                                                     boxes(1)[0][2] - 2.2)  # fmt: skip
+    assert panel_boxes(1, right=2.2)[0][2] == pytest.approx(places[0][2] - 2.2 if count == 1 else
+                                                     panel_boxes(1)[0][2] - 2.2)  # fmt: skip
 
 
 def scaled(values: list[float], x: tuple[float, float] = (0.0, 10.0), **options: Any) -> Panel:
     """Return an empty panel with the scale of these values."""
-    sheet = Page()
-    panel = BarePanel(sheet, boxes(1)[0], "loss")
+    page = Page()
+    panel = BarePanel(page, panel_boxes(1)[0], "loss")
     panel.scale(x, [np.array(values)], label="epoch", **options)
-    return read_sheet(sheet).panels()[0]
+    return read_page(page).panels()[0]
 
 
 def test_axes_hold_all_values_with_room_around_them() -> None:
@@ -100,7 +100,7 @@ def test_counts_have_whole_ticks() -> None:
     ],
 )
 def test_ticks_have_the_digits_that_tell_them_apart(values: list[float], texts: list[str]) -> None:
-    sheet = Page()
-    BarePanel(sheet, boxes(1)[0], "loss").scale((0, 10), [np.array(values)], label="epoch")
-    written = [one.text for one in read_sheet(sheet).texts if one.right < 0.95 * 72]
+    page = Page()
+    BarePanel(page, panel_boxes(1)[0], "loss").scale((0, 10), [np.array(values)], label="epoch")
+    written = [one.text for one in read_page(page).texts if one.right < 0.95 * 72]
     assert written[:3] == texts

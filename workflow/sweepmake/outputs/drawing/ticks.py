@@ -27,7 +27,8 @@ def round_ticks(
     slack = 1e-9 * (high - low)
     found = [float(at) for at in locator.tick_values(low, high)]
     found = [at for at in found if low - slack <= at <= high + slack]
-    return [at for at in found if at == round(at)] if whole else found
+    # the locator may give 3.0000000000000004
+    return [float(round(at)) for at in found if abs(at - round(at)) < 1e-9] if whole else found
 
 
 def decades(low: float, high: float, most: int) -> list[float]:
