@@ -193,6 +193,29 @@ def test_custom_tag_by_regular_expression() -> None:
     assert demultiplex(log, r"<r(?P<rank>\d+)> ")[StreamId(0, "output")] == b"a c\n"
 
 
+@pytest.mark.parametrize("block", [1, 59, 1 << 20])
+def test_a_line_that_is_cut_does_not_tell_the_launcher(block: int) -> None:
+    """Where the first part ends behind `[1,1]<stdout>:`, that is no tag of Open MPI 4."""
+    line = b"[1,1]<stdout>: b\n"
+    log = b"[1,0]<stdout>: a\n" + 3 * line
+    head = len(log) - len(b" b\n")
+    result = decode(log, block, head=head)
+    assert result.launcher.title == "openmpi5 (tag)"
+    assert result.streams[StreamId(1, "stdout")] == b"b\n" * 3
+    # a log that ends there is looked at to its end, however it comes
+    ended = decode(log[:head], block, head=head)
+    assert ended.launcher.title == "openmpi4 (tag)"
+    assert ended.streams[StreamId(1, "stdout")] == b" b\n" * 2
+
+
+def test_a_cut_line_tells_the_launcher_where_enough_of_it_is_there() -> None:
+    """Progress bars may fill the first part with one line."""
+    log = b"said before\n[1,0]<stdout>:" + b"1/9 loss: 0.5\r" * 40
+    assert decode(log, head=500).launcher.title == "openmpi4 (tag)"
+    assert decode(log[:200] + b"\n", head=100).launcher.title == "none"
+    assert decode(log[12:], head=100).launcher.title == "openmpi4 (tag)"
+
+
 def test_empty_log_and_packed_log(tmp_path: Path) -> None:
     """An empty log has no text; one packed by gzip is read as if it were plain, also if cut."""
     empty = Demultiplexer()

@@ -77,7 +77,7 @@ def read_last_words(log: str) -> LastWords:
         head, tail = _ends(Path(log)) if log else (b"", b"")
     except (InputError, OSError):
         return LastWords()
-    found = next(filter(None, map(_tags, (tail, head))), None)
+    found = _tags(tail) or _tags(head, cut=len(head) == TAIL)
     demultiplexer = Demultiplexer(found or "none", events=True)
     demultiplexer.feed(tail)
     demultiplexer.close()
@@ -95,13 +95,17 @@ def read_last_words(log: str) -> LastWords:
     return LastWords({r: tuple(ranks[r]) for r in sorted(ranks)}, tuple(said), endings, tagged)
 
 
-def _tags(part: bytes) -> str | None:
+def _tags(part: bytes, *, cut: bool = False) -> str | None:
     """Return the launcher whose tags stand in a part of a log, None for none.
 
     What the launcher says at the end has no tags; of a short log it can be the greater part.
+
+    Args:
+        part: the bytes.
+        cut: whether its last line may go on behind them.
     """
     part = "\n".join(own_lines(part.decode("latin-1").split("\n"))).encode("latin-1")
-    form = recognise(part)
+    form = recognise(part, cut=cut)
     if form is None or not form.tagged:
         return None
     # in a long traceback PyTorch's own `[rank2]: ` looks like a tag of torchrun

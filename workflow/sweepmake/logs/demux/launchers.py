@@ -199,7 +199,9 @@ def launcher_named(name: str) -> tuple[Launcher, ...]:
     return forms
 
 
-def recognise(head: bytes, forms: Iterable[Launcher] = LAUNCHERS) -> Launcher | None:
+def recognise(
+    head: bytes, forms: Iterable[Launcher] = LAUNCHERS, *, cut: bool = False
+) -> Launcher | None:
     """Return the form whose tags begin most lines of the log's first part, or None.
 
     A tag is believed where it begins at least half of the lines (plain ones such as `0: ` need
@@ -208,10 +210,9 @@ def recognise(head: bytes, forms: Iterable[Launcher] = LAUNCHERS) -> Launcher | 
     Args:
         head: the first bytes of the log, some hundred kilobytes.
         forms: the forms to choose from.
+        cut: whether the log goes on behind these bytes: then their last line is not whole.
     """
-    lines = [line[:_LINE_START] for line in head[:_HEAD].split(b"\n", _SAMPLE)[:_SAMPLE]]
-    if lines and not lines[-1]:
-        lines.pop()
+    lines = _starts(head, cut=cut)
     best: Launcher | None = None
     best_score = 0.0
     named = b">:" in head  # only then there can be tags with the name of a stream
@@ -230,6 +231,20 @@ def recognise(head: bytes, forms: Iterable[Launcher] = LAUNCHERS) -> Launcher | 
         if score > best_score and _plausible(form, found, score) and not _own_space(form, lines):
             best, best_score = form, score
     return best
+
+
+def _starts(head: bytes, *, cut: bool) -> list[bytes]:
+    """Return the starts of the lines that are looked at, without one whose start is not whole.
+
+    Of `[1,0]<stdout>: text` the cut `[1,0]<stdout>:` would be another launcher's tag.
+    """
+    cut = cut or len(head) > _HEAD
+    lines = head[:_HEAD].split(b"\n", _SAMPLE)
+    rest = lines.pop()  # what follows the last line feed
+    whole = not cut or len(rest) >= _LINE_START or not lines
+    if rest and whole and len(lines) < _SAMPLE:
+        lines.append(rest)
+    return [line[:_LINE_START] for line in lines]
 
 
 def _plausible(form: Launcher, found: list[re.Match[bytes]], score: float) -> bool:

@@ -150,17 +150,17 @@ class Demultiplexer:
         self._fed = False
         block = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
         if self._decoder is None:
-            if len(block) < _HEAD and not final:
+            if len(block) <= _HEAD and not final:  # one byte more tells whether the log goes on
                 self._waiting = [block] if block else []
                 return
-            self._decoder = self._recognised(block[:_HEAD])
+            self._decoder = self._recognised(block[:_HEAD], cut=len(block) > _HEAD)
         done = self._decoder.decode(block, self._offset, final=final)
         self._offset += done
         self._waiting = [block[done:]] if done < len(block) else []
 
-    def _recognised(self, head: bytes) -> _Decoder:
-        """Choose the decoder by the config or the first bytes of the log."""
-        found = recognise(head, self._forms)
+    def _recognised(self, head: bytes, *, cut: bool) -> _Decoder:
+        """Choose the decoder by the config or the first bytes of the log, which may be cut."""
+        found = recognise(head, self._forms, cut=cut)
         self.launcher = found or (self._forms[0] if self._named else _NONE)
         if not self.launcher.tagged:
             return _PlainDecoder(self._collector)
