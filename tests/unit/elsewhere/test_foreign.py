@@ -123,6 +123,7 @@ class TestMlrunner:
             "train": ["b/train.log"],
             "test": ["b/test.log"],
         }
+        assert experiments["b"].stages == ("train", "test")
 
     def test_a_param_without_logs_hides_nothing_below_it(self, tmp_path: Path) -> None:
         """A stray file of that name above the experiments does not take their place."""

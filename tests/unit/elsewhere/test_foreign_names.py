@@ -127,3 +127,8 @@ def test_changed_names_stay_different() -> None:
     assert name_of_path("a/b") == "a-b"
     assert name_of_path("a{b}") != name_of_path("a{b{") != name_of_path("a_b_")
     assert name_of_path("x" * 300) != name_of_path("x" * 301)
+
+
+def test_changed_names_stay_what_they_are() -> None:
+    """Results lie in folders of these names."""
+    assert name_of_path("a{b}/c") == "a_b_-c-3a60595b"

@@ -147,3 +147,16 @@ def test_column_order() -> None:
     columns = ["accuracy", "dsc", "loss", "val_accuracy", "val_dsc", "val_loss", "lr"]
     order = [columns[at] for at in column_order(columns)]
     assert order == ["loss", "accuracy", "dsc", "lr", "val_loss", "val_accuracy", "val_dsc"]
+
+
+@pytest.mark.parametrize("columns", ["", " - val_loss: 0.5000"])
+def test_time_per_step_is_the_mean_over_epochs(columns: str, tmp_path: Path) -> None:
+    """Each epoch counts once, also where many epochs took equally long."""
+    times = [40] * 150 + [100] * 50
+    text = "".join(
+        f"Epoch {epoch}/200\n1/2 [>.] - ETA: 1s - loss: 0.5000\r"
+        f"2/2 [==] - 1s {time}ms/step - loss: 0.5000{columns}\n"
+        for epoch, time in enumerate(times, 1)
+    )
+    rank = summary(text, tmp_path)["stages"]["train"]["ranks"]["0"]
+    assert rank["time_per_step_s"] == 0.055

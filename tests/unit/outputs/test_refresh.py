@@ -71,6 +71,26 @@ def test_a_log_that_grew_is_read_again(study: Study) -> None:
     assert summary["stages"]["train"]["metrics"]["loss"]["last"] == 0.125
 
 
+@pytest.mark.parametrize("grown", [0, 1])
+@pytest.mark.parametrize("stages", [("train", "train"), ("train", "test")])
+def test_any_log_that_grew_counts(study: Study, stages: tuple[str, str], grown: int) -> None:
+    """The first or second attempt's log, the first or second stage's."""
+    folder = Path(study.experiments[0].folder)
+    logs: dict[str, tuple[str, ...]] = {}
+    for number, stage in enumerate(stages):
+        log = folder / f"{number}.log"
+        log.write_text(f"epoch={number + 1} loss=0.5\n")
+        logs[stage] = (*logs.get(stage, ()), str(log))
+    experiment = replace(study.experiments[0], stages=tuple(logs), logs=logs)
+    study = replace(study, experiments=(experiment,), stages=experiment.stages)
+    assert refresh(study, cores=1) == []
+    made = times(study)
+    later = study.result(experiment, "metrics.json").stat().st_mtime + 10
+    os.utime(folder / f"{grown}.log", (later, later))
+    assert refresh(study, cores=1) == []
+    assert times(study)["a/metrics.json"] != made["a/metrics.json"]
+
+
 def test_another_metric_reads_the_logs_again(study: Study) -> None:
     """A metric that was not looked for before, or with another pattern, is looked for now."""
     refresh(study, cores=1)

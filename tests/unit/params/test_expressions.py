@@ -125,6 +125,18 @@ def test_bad_expressions(expression: str, says: str) -> None:
         evaluate(expression, VALUES)
 
 
+def test_how_long_and_how_deep_an_expression_may_be() -> None:
+    """1,000 characters and 200 operations within each other; one more is refused."""
+    assert evaluate("a" + " " * 999, VALUES) == 2.0
+    with pytest.raises(InputError, match="longer than 1,000"):
+        names("a" + " " * 1000)
+    assert evaluate("-" * 200 + "(a)", VALUES) == 2.0
+    assert evaluate("a" + " + a" * 200, VALUES) == 402.0
+    for deeper in ("-" * 201 + "(a)", "a" + " + a" * 201):
+        with pytest.raises(InputError, match="nested too deeply"):
+            names(deeper)
+
+
 NUMBERS = st.floats(-1e6, 1e6) | st.just(0.0)
 LEAVES = st.one_of(
     st.sampled_from(["a", "b", "zero", "`acc@1`", "no", "missing", "nan"]),

@@ -56,6 +56,26 @@ def test_nothing_written_gives_the_defaults() -> None:
     assert plan("metric:\nobjective:\nover:").measures == Measures()
 
 
+def test_the_wizards_headings() -> None:
+    """Training Log Wizard's columns, by the short names of its parameters; the README names all."""
+    assert HEADINGS == {
+        "ppn": "processes per socket",
+        "cps": "cores per process",
+        "intra": "intra threads",
+        "inter": "inter threads",
+        "bt": "blocktime",
+        "img": "training images",
+        "lr": "learning rate",
+        "mom": "momentum",
+        "bs": "batch size",
+        "dpout": "dropout",
+    }
+    readme = (ROOT / "config/README.md").read_text(encoding="utf-8")
+    section = " ".join(readme.partition("### `headings`")[2].partition("###")[0].split())
+    for name in HEADINGS:
+        assert f"`{name}`" in section
+
+
 def test_every_key_is_read() -> None:
     """The issue's example, and a pattern alone."""
     text = (

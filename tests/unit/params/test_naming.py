@@ -157,3 +157,29 @@ def test_a_text_that_looks_hashed_is_hashed_itself() -> None:
     taken = experiment_name({"x": "a/b"})
     forged = experiment_name({"x": taken.removeprefix("X_")})
     assert forged.startswith(taken + "-")
+
+
+@pytest.mark.parametrize(
+    ("choice", "name"),
+    [
+        ({"x": "a/b"}, "X_a_b-708812ca"),
+        ({"data": "../../x", "seed": 3}, "Data_x-Seed_3-9dfd1999"),
+        ({"x": "1", "amp": True, "y": None}, "X_1-Amp_T-Y_None-4588c6c2"),
+        ({"LR": 1, "weight-decay": 0.1}, "LR_1-WeightDecay_0.1-d2100732"),
+        ({"weight-decay": 0.1, "LR": 1}, "WeightDecay_0.1-LR_1-d2100732"),
+    ],
+)
+def test_hashed_names_stay_what_they_are(choice: dict, name: str) -> None:
+    """The folders of finished runs are found by these names: another hash would train again."""
+    assert experiment_name(choice) == name
+
+
+def test_how_long_names_and_values_may_be() -> None:
+    """A text of 100 characters and a name of 200 bytes stand in full."""
+    assert experiment_name({"x": "b" * 100}) == "X_" + "b" * 100
+    assert experiment_name({"x": "a" + "b" * 100}).startswith("X_" + "b" * 100 + "-")
+    full = {"a": "b" * 97, "c": "d" * 98}
+    assert experiment_name(full) == "A_" + "b" * 97 + "-C_" + "d" * 98
+    longer = experiment_name({**full, "c": "d" * 99})
+    assert len(longer) == 200
+    assert longer.startswith("A_" + "b" * 97 + "-C_" + "d" * 89 + "-")

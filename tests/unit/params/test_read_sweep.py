@@ -8,6 +8,7 @@ import pytest
 
 from sweepmake.errors import InputError
 from sweepmake.params.commands import fill
+from sweepmake.params.config import Config
 from sweepmake.params.sweep import Sweep, parse_slots, read_sweep
 
 DATA = Path(__file__).parents[1].parent / "data" / "params"
@@ -105,7 +106,16 @@ def test_titles_select_documents(sweep) -> None:
     text = HEAD + "---\n_title: a\nlr: 1\n---\n_title: [a, b]\nlr: 2\n---\nlr: 3\n"
     assert names(sweep(text, titles=["a"])) == ["Lr_1", "Lr_2"]
     assert names(sweep(text, titles=["b"])) == ["Lr_2"]
-    assert sweep(text).experiments[1].titles == ("a", "b")
+    assert [e.titles for e in sweep(text).experiments] == [("a",), ("a", "b"), ()]
+
+
+def test_an_experiment_that_is_asked_for_twice_has_the_titles_of_both(sweep) -> None:
+    """In the order of the file, each once, whether it runs more stages then or not."""
+    text = HEAD + "---\n_title: b\nlr: [1, 2]\n---\n_title: [a, b]\nlr: 1\n"
+    assert [e.titles for e in sweep(text).experiments] == [("b", "a"), ("b",)]
+    more = sweep(text.replace("_title: b\n", "_title: b\n_cmd: train\n"))
+    assert [e.titles for e in more.experiments] == [("b", "a"), ("b",)]
+    assert [e.stages for e in more.experiments] == [("train", "test"), ("train",)]
 
 
 def test_a_document_without_choices_is_the_defaults(sweep) -> None:
@@ -130,6 +140,14 @@ def test_a_sample_is_the_same_every_time(sweep) -> None:
     assert names(sweep(text, sample=6, sample_seed=1))[2:] == drawn
     assert names(sweep(text, titles=["x"], sample=6, sample_seed=2)) != drawn
     assert names(sweep(text, titles=["x"], sample=99)) == whole
+
+
+def test_the_sample_that_the_configuration_draws_is_the_librarys(sweep) -> None:
+    """The seed that counts where none is given is 0 in both, and what it draws stays the same."""
+    text = HEAD + "---\nlr: [1, 2, 3, 4, 5]\nbeam: [1, 2, 3, 4, 5]\n"
+    drawn = names(sweep(text, sample=3))
+    assert drawn == names(sweep(text, sample=3, sample_seed=Config().sample_seed))
+    assert drawn == ["Lr_2-Beam_2", "Lr_2-Beam_3", "Lr_2-Beam_4"]
 
 
 def test_a_sample_of_a_huge_grid_is_drawn_without_building_it(sweep) -> None:
@@ -160,6 +178,12 @@ def test_a_name_template_names_the_experiments(sweep) -> None:
     assert names(read)[:2] == ["b_5-1", "b_5-0.5"]
     assert names(read)[2].startswith("b_5-a_b-")
     assert read.experiments[0].choices == {"lr": 1}
+
+
+def test_a_name_has_no_blanks_around_it(sweep) -> None:
+    """An empty value at the end of the template leaves none."""
+    assert names(sweep(HEAD + "name: '{lr} {tag}'\n---\nlr: 1\ntag: ['', b]\n")) == ["1", "1 b"]
+    assert names(sweep(HEAD + "name: ' {tag} {lr} '\n---\nlr: 1\ntag: ''\n")) == ["1"]
 
 
 def test_resource_gives_slots(sweep) -> None:

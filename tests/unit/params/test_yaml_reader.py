@@ -200,3 +200,19 @@ def test_the_pure_python_parser_would_do_as_well(write, monkeypatch) -> None:
 
     monkeypatch.setattr(module, "_Loader", Slow)
     assert write(text) == fast
+
+
+def test_a_scalar_knows_the_lines_that_it_spans(write) -> None:
+    """A part of it is looked for there and not on the line after it."""
+    source = write('a: x\nb: "one\n  two"\nc: |\n  {p}\n  {q}\nd: {p}\n')
+    (document,) = source.documents
+    assert isinstance(document, Fields)
+    a, b, c, *_ = [field.value for field in document.fields]
+    assert isinstance(a, Scalar)
+    assert (a.line, a.last_line) == (1, 1)
+    assert source.line_of("one", a) == 1
+    assert isinstance(b, Scalar)
+    assert (b.line, b.last_line) == (2, 3)
+    assert source.line_of("two", b) == 3
+    assert isinstance(c, Scalar)
+    assert [source.line_of(text, c) for text in ("{p}", "{q}", "{r}")] == [5, 6, 4]

@@ -260,6 +260,20 @@ def test_a_launchers_last_words_are_not_the_programs(tmp_path: Path) -> None:
     assert (found.rank, found.last_line) == (1, "step 3 loss 0.4")
 
 
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_of_two_ranks_that_raise_the_lower_is_blamed(
+    tmp_path: Path, order: tuple[int, int]
+) -> None:
+    """Whichever wrote first: nothing else tells them apart, and the answer is always one."""
+    log = "".join(f"[1,{rank}]<stdout>:step 1 loss 0.5\n" for rank in (0, 1, 2))
+    for rank in order:
+        log += f"[1,{rank}]<stderr>:Traceback (most recent call last):\n"
+        log += f"[1,{rank}]<stderr>:ValueError: of rank {rank}\n"
+    found = told(tmp_path, log)
+    assert (found.rank, found.last_line) == (1, "ValueError: of rank 1")
+    assert list(read_last_words(str(tmp_path / "log")).ranks) == [0, 1, 2]
+
+
 COMMANDS = [
     ("echo one; pyhton train.py", "command not found", "pyhton: command not found"),
     ("echo one; exit 3", "failed", "one"),
