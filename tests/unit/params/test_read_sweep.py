@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from sweepmake.errors import InputError
+from sweepmake.params import sweep as sweep_module
 from sweepmake.params.commands import fill
 from sweepmake.params.config import Config
+from sweepmake.params.documents import MOST_COMBINATIONS, Document, combinations
 from sweepmake.params.sweep import Sweep, parse_slots, read_sweep
+from sweepmake.params.yaml_reader import Scalar
 
 DATA = Path(__file__).parents[1].parent / "data" / "params"
 HEAD = "template:\n  train: t {lr} [amp]\n  test: e {beam}\ndefault: {lr: 0.1, amp: no, beam: 5}\n"
@@ -128,6 +131,31 @@ def test_orphans_are_what_no_template_uses(sweep) -> None:
     read = sweep(HEAD + "---\n_cmd: train\nseed: [1, 2]\n")
     assert read.orphans == ("seed",)
     assert names(read) == ["Seed_1", "Seed_2"]
+    assert sweep(HEAD + "---\nseed: 1\nb: 1\nrun: 1\nlr: 1\n").orphans == ("b", "run", "seed")
+
+
+def test_experiments_of_one_name_show_all_that_differs(sweep) -> None:
+    """The parameters in one order, in the message as in the hint."""
+    with pytest.raises(InputError) as caught:
+        sweep(HEAD + "name: x\n---\nlr: 1\nbeam: 2\namp: no\n---\nbeam: 3\nlr: 4\n")
+    assert "one with beam=2, lr=1, one with beam=3, lr=4" in str(caught.value)
+    assert caught.value.hint == "put {beam} or {lr} into 'name'"
+
+
+def test_a_stages_name_has_at_most_32_characters(sweep) -> None:
+    """And none is a target of the workflow."""
+    text = "template: {%s: echo}\n---\na: 1\n"
+    assert sweep(text % ("a" + "b" * 31)).stages[0].name == "a" + "b" * 31
+    for name in ("a" + "b" * 32, "all", "stages", "results"):
+        with pytest.raises(InputError, match=f"'{name}'"):
+            sweep(text % name)
+
+
+def test_a_long_value_is_cut_in_messages(sweep) -> None:
+    """Sixty characters of it stand there."""
+    for length, shown in ((60, "x" * 60), (61, "x" * 57 + "…")):
+        with pytest.raises(InputError, match=f"found '{shown}'"):
+            sweep(f"template: {'x' * length}\n---\na: 1\n")
 
 
 def test_a_sample_is_the_same_every_time(sweep) -> None:
@@ -148,6 +176,32 @@ def test_the_sample_that_the_configuration_draws_is_the_librarys(sweep) -> None:
     drawn = names(sweep(text, sample=3))
     assert drawn == names(sweep(text, sample=3, sample_seed=Config().sample_seed))
     assert drawn == ["Lr_2-Beam_2", "Lr_2-Beam_3", "Lr_2-Beam_4"]
+    other = text + "---\nlr: [6, 7, 8, 9, 10]\nbeam: [1, 2, 3, 4, 5]\n"
+    assert names(sweep(other, sample=3))[3:] == ["Lr_7-Beam_4", "Lr_8-Beam_4", "Lr_10-Beam_2"]
+
+
+def test_a_million_experiments_are_the_most() -> None:
+    """A document may have that many, or be drawn from down to that many."""
+    values = tuple(Scalar(number, str(number), 1, 1) for number in range(1001))
+    most = Document(1, 1, (), (), {"a": values[:1000], "b": values[:1000]})
+    assert most.size == MOST_COMBINATIONS
+    assert next(combinations(most, None, 0, file="f")) == (0, 0)
+    more = Document(1, 1, (), (), {"a": values[:1000], "b": values})
+    with pytest.raises(InputError, match="1,001,000 experiments, more than 1,000,000"):
+        next(combinations(more, None, 0, file="f"))
+    with pytest.raises(InputError, match="1,001,000 experiments, more than 1,000,000"):
+        next(combinations(more, 1_000_001, 0, file="f"))
+
+
+def test_documents_together_have_no_more_either(sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum counts, and of a sample what is drawn; the document that exceeds it is named."""
+    monkeypatch.setattr(sweep_module, "MOST_COMBINATIONS", 5)
+    text = HEAD + "---\nlr: [1, 2, 3]\n---\nlr: [4, 5]\n"
+    assert len(sweep(text).experiments) == 5
+    with pytest.raises(InputError, match="the documents ask for more than 5 ") as caught:
+        sweep(text.replace("[4, 5]", "[4, 5, 6]"))
+    assert caught.value.line == 8
+    assert len(sweep(text.replace("[4, 5]", "[4, 5, 6]"), sample=2).experiments) == 4
 
 
 def test_a_sample_of_a_huge_grid_is_drawn_without_building_it(sweep) -> None:
@@ -267,6 +321,9 @@ BAD = [
     (T + "stage: {tran: {gpu: 0}}\n---\nlr: 1\n", 2, "unknown stage 'tran'", "'train'"),
     (T + "stage: {train: {gpus: 0}}\n---\nlr: 1\n", 2, "unknown key 'gpus'", "'gpu'"),
     (T + "stage: {train: {gpu: -1}}\n---\nlr: 1\n", 2, "of at least 0, found the number -1", ""),
+    (T + "stage: {train: {mem_mb: 0}}\n---\nlr: 1\n", 2, "of at least 1, found", "megabytes"),
+    (T + "stage: {train: {runtime: 0}}\n---\nlr: 1\n", 2, "of at least 1, found", "minutes"),
+    (T + "stage: {train: {retries: -1}}\n---\nlr: 1\n", 2, "of at least 0, found", ""),
     (T + "stage: {train: {threads: 0}}\n---\nlr: 1\n", 2, "of at least 1, found", ""),
     (T + "stage: {train: {runtime: 1h}}\n---\nlr: 1\n", 2, "found '1h'", "minutes"),
     (T + "stage: {train: {retries: true}}\n---\nlr: 1\n", 2, "found the boolean true", ""),

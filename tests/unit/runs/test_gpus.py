@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweepmake.runs.gpus import batch_job, choose_slots, query_gpus
+from sweepmake.runs.gpus import Slots, batch_job, choose_slots, query_gpus
 
 
 def choose(
@@ -53,6 +53,39 @@ def test_real_gpus_are_shared_by_all_sweeps_and_virtual_ones_by_none() -> None:
     inside = {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0"}
     assert folder(None, inside, "a") not in (folder(["0"], {}, "a"), folder(None, {}, "a"))
     assert batch_job(inside) == "7"
+
+
+@pytest.mark.parametrize(
+    ("slots", "words"),
+    [
+        (Slots(("0", "1,2"), "given", "l"), "0 [1,2]"),
+        (Slots(("0", "1"), "found", "l"), "0 1 (found)"),
+        (Slots(("3",), "visible", "l"), "3 (from CUDA_VISIBLE_DEVICES)"),
+        (Slots(("3",), "assigned", "l"), "3 (assigned to this batch job)"),
+        (Slots(("0", "1"), "virtual", "l"), "2 virtual (no GPU here)"),
+        (Slots(tuple("abcdefghijklmnop"), "given", "l"), "a b c d e f g h i j k l m n o p"),
+        (Slots(tuple("abcdefghijklmnopq"), "given", "l"), "a b c d e f g h i j k l m n o p …"),
+    ],
+)
+def test_slots_in_words(slots: Slots, words: str) -> None:
+    """Where they come from, and the first sixteen of them."""
+    assert slots.describe() == words
+
+
+def test_there_is_always_a_slot() -> None:
+    """Where there is no GPU, and Snakemake was given no cores either."""
+    assert choose_slots(None, {}, output="o", virtual=0, query=list).ids == ("0",)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "SGE_TASK_ID", "FLUX_JOB_ID", "OAR_JOB_ID",
+     "COBALT_JOBID", "_CONDOR_JOB_AD"],
+)  # fmt: skip
+def test_every_batch_system_is_known(variable: str) -> None:
+    """Its variable names the job; a path among these names no folder."""
+    assert batch_job({variable: "a/7"}) == "a_7"
+    assert batch_job({variable: ""}) is None
 
 
 def test_the_driver_is_asked() -> None:
