@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -216,6 +217,34 @@ def test_folders_of_logs_that_look_like_snakemakes_patterns(project: Project) ->
     done = project.run("--config", "logs=logs")
     assert done.code == 0, done.said
     assert [row["loss"] for row in rows(project)] == [0.5] * 3
+
+
+class Raised(Project):
+    """A project whose Snakemake finds a module of the library with a higher FORMAT_VERSION."""
+
+    module = ""
+
+    def command(self, *arguments: str, cores: int = 4) -> list[str]:
+        program = f"import {self.module}, sys; {self.module}.FORMAT_VERSION += 1"
+        program += "; from snakemake.cli import main; main()"
+        return [sys.executable, "-c", program, *super().command(*arguments, cores=cores)[1:]]
+
+
+def test_results_of_an_older_format_are_made_again(project: Project) -> None:
+    """A mended reader reads the logs again, a mended plot draws again."""
+    project.path("logs").mkdir(parents=True)
+    project.write("epoch=1 loss=0.5\n", "logs/a.log")
+    project.target = "all"
+    arguments = ("--config", "logs=logs")
+    done = project.run(*arguments)
+    assert done.code == 0, done.said
+    later = Raised(project.folder, project.environment, project.target)
+    drawn = {"plot_ranks", "plot_comparison", "build_workbook", "all"}
+    for module, again in (("logs", {"read_logs"} | drawn), ("figures", drawn)):
+        later.module = f"sweepmake.{module}"
+        found = later.run(*arguments, "-n")
+        assert found.code == 0, found.said
+        assert set(re.findall(r"^(?:local)?rule (\w+):", found.said, re.M)) == again
 
 
 def test_what_cannot_be_written_is_said_without_a_traceback(sweep: Project) -> None:
