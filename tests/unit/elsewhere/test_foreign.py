@@ -192,6 +192,15 @@ class TestMlrunner:
         assert experiment.problem.startswith("param cannot be read")
         assert experiment.parameters == {"lr": 0.1}
 
+    def test_a_param_of_a_mebibyte_is_read(self, tmp_path: Path) -> None:
+        """So many parameters nobody has, but a text may be long."""
+        text = "a: " + "x" * ((1 << 20) - 3)
+        put(tmp_path / "Lr_0.1/param", text)
+        put(tmp_path / "Lr_0.1/log.train.20220101.000000")
+        experiment = found(tmp_path)["Lr_0.1"]
+        assert not experiment.problem
+        assert experiment.parameters == {"a": text[3:]}
+
     def test_a_param_of_nested_aliases_does_not_fill_the_memory(self, tmp_path: Path) -> None:
         """A few hundred bytes that stand for a billion values are shortened."""
         lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
@@ -334,6 +343,27 @@ class TestPlainLayouts:
             "train": ["a/train.log"],
             "test": ["a/test.log"],
         }
+
+    def test_stages_stand_in_their_usual_order(self, tmp_path: Path) -> None:
+        """Whatever the alphabet says; what else is a stage comes last."""
+        usual = ("prepare", "pretrain", "train", "finetune", "avg", "valid", "eval", "test",
+                 "predict", "score")  # fmt: skip
+        put(tmp_path / "a/param", "lr: 1\n")
+        for stage in (*usual, "all", "zip"):
+            put(tmp_path / f"a/{stage}.log")
+        assert found(tmp_path)["a"].stages == (*usual, "all", "zip")
+        for stage in usual:
+            put(tmp_path / f"b/c/{stage}.log")
+        assert found(tmp_path / "b")["c"].stages == usual
+
+    def test_how_deep_experiments_may_lie(self, tmp_path: Path) -> None:
+        """Thirty folders down, and no deeper."""
+        folder = tmp_path.joinpath(*"x" * 30)
+        put(folder / "x/train.log")
+        assert "there is no file in the folder" in refused(tmp_path)
+        put(folder / "train.log")
+        (experiment,) = found(tmp_path).values()
+        assert experiment.folder == str(folder)
 
     def test_several_other_logs_are_experiments_each(self, tmp_path: Path) -> None:
         """Logs of seeds in the folder of a setting: the folder's parameters count for all."""
@@ -565,6 +595,8 @@ class TestRefusals:
             put(tmp_path / f"lr_{number}/train.log")
         monkeypatch.setattr("sweepmake.elsewhere.files._MOST_FILES", 7)
         assert "more than 7 files" in refused(tmp_path)
+        monkeypatch.setattr("sweepmake.elsewhere.files._MOST_FILES", 8)
+        assert len(found(tmp_path)) == 4
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         (tmp_path / "a").mkdir()

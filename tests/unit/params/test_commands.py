@@ -249,6 +249,7 @@ def test_lines_are_joined_as_mlrunner_joins_them() -> None:
         ("c [nrom]", "unknown placeholder [nrom]"),
         ("c [nrom]", "did you mean 'norm'?"),
         ("c {norm} [norm]", "uses 'norm' both as {norm} and as [norm]"),
+        ("c {norm} [norm] [lr] {lr}", "uses 'lr' both as {lr} and as [lr]"),
         ("c {short}", "'short' is an alias"),
         ("c [short]", "'short' is an alias"),
         ("c {_outptu}", "did you mean '_output'?"),

@@ -118,6 +118,26 @@ def test_a_sweep_that_does_not_share_is_not_shared_with(tmp_path: Path) -> None:
     assert try_acquire(["0", "0"], 1, str(tmp_path)) is not None
 
 
+def test_a_run_that_waits_says_so_once_and_looks_less_and_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message for each look would fill the terminal; two looks a second are enough."""
+    held = try_acquire(["0"], 1, str(tmp_path))
+    assert held is not None
+    said: list[str] = []
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 6:
+            held.release()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert acquire(["0"], 1, str(tmp_path), lambda: said.append("wait")).devices == "0"
+    assert said == ["wait"]
+    assert slept == [0.05, 0.1, 0.2, 0.5, 0.5, 0.5]
+
+
 def test_uuids_are_ids(tmp_path: Path) -> None:
     """NVIDIA's names of GPUs and MIG parts, slashes included, are ids like numbers."""
     slots = ["GPU-8f6d", "MIG-GPU-8f6d/1/0"]

@@ -63,6 +63,40 @@ def test_a_run_leaves_param_stat_log_record_and_marker(runner: Runner) -> None:
     assert not list(runner.path("").rglob("*.tmp"))
 
 
+def test_the_record_says_what_a_run_took_and_where(runner: Runner) -> None:
+    """Times in seconds, memory in megabytes, slots, the node's name, the commit."""
+    runner.environment["SLURMD_NODENAME"] = "node7"
+    program = "import time; x = bytearray(100 << 20); sum(range(10**6)); time.sleep(0.1)"
+    code, _ = runner.run(f"python3 -c '{program}'", gpu=2, commit="abc-dirty")  # type: ignore[arg-type]
+    assert code == 0
+    record = runner.record()
+    started, ended, wall = (float(str(record[k])) for k in ("started", "ended", "wall_time_s"))
+    assert wall == pytest.approx(ended - started, abs=0.002)
+    assert wall >= 0.1
+    assert 0 < float(str(record["cpu_time_s"])) < wall + 1
+    assert 100 < float(str(record["max_memory_mb"])) < 400
+    assert (record["gpu"], record["slot"]) == (2, "0,1")
+    assert (record["host"], record["commit"]) == ("node7", "abc-dirty")
+
+
+def test_the_nearest_stage_before_it_is_what_a_run_builds_on(runner: Runner) -> None:
+    """Of those that have run; the first of the markers is the nearest."""
+    for stage in ("train", "avg"):
+        assert runner.run("echo", stage=stage)[0] == 0
+    markers = [f"output/E/.sweepmake/{stage}.done" for stage in ("swa", "avg", "train")]
+    assert runner.run("echo test", stage="test", after="\n".join(markers))[0] == 0
+    assert runner.record("test")["after"] == runner.record("avg")["id"]
+
+
+def test_a_marker_that_is_put_back_is_as_old_as_the_run(runner: Runner) -> None:
+    """Else Snakemake would run again what comes after it."""
+    assert runner.run("echo 1")[0] == 0
+    done = runner.path(".sweepmake/train.done")
+    done.unlink()
+    assert "SKIP" in runner.run("echo 1")[1]
+    assert done.stat().st_mtime == pytest.approx(float(str(runner.record()["ended"])), abs=0.001)
+
+
 def test_a_failure_says_stage_folder_code_and_last_lines(runner: Runner) -> None:
     """What the user sees of a failed run, and that it leaves no marker."""
     code, said = runner.run(r"seq 1 30; printf 'bar 1\rbar 2\n'; echo CUDA out of memory; exit 3")
