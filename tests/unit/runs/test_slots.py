@@ -20,7 +20,7 @@ WORKERS = 6
 
 WORKER = """
 import fcntl, os, random, sys
-from sweepmake.slots import acquire
+from sweepmake.runs.slots import acquire
 folder, seed, slots = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(";")
 random.seed(seed)
 # Opened before any lease, so closed before any when this process is killed (in fd order).
@@ -150,7 +150,7 @@ def test_uuids_are_ids(tmp_path: Path) -> None:
 def test_a_child_keeps_the_gpu_of_its_killed_parent(tmp_path: Path) -> None:
     """The lease ends with the last process that inherited it, not with the one that took it."""
     code = (
-        "import os, sys, subprocess; from sweepmake.slots import acquire\n"
+        "import os, sys, subprocess; from sweepmake.runs.slots import acquire\n"
         f"lease = acquire(['0'], 1, {str(tmp_path)!r})\n"
         "child = subprocess.Popen(['cat'], stdin=0, close_fds=False)\n"
         "print(child.pid, flush=True); child.wait()\n"
