@@ -31,7 +31,7 @@ PARAMETERS = {"lr": 0.1, "bs": 32, "norm": "batch", "seed": 1, "warmup_steps": 5
 AGAIN = """
 import sys
 from pathlib import Path
-from sweepmake.figures.ranks import plot_ranks
+from sweepmake.outputs.ranks_pdf.ranks import plot_ranks
 folder = Path(sys.argv[1])
 for turn in range(int(sys.argv[2])):
     plot_ranks(folder / "history.csv.gz", folder / "metrics.json", folder / "again.pdf",
