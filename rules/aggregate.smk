@@ -11,6 +11,7 @@ rule plot_ranks:
     """Plot what every rank of one experiment logged."""
     localrule: True
     input:
+        program=program("plot_ranks"),
         history=STUDY.pattern("history.csv.gz"),
         metrics=STUDY.pattern("metrics.json"),
     output:
@@ -20,10 +21,8 @@ rule plot_ranks:
     params:
         parameters=lambda wildcards: json.dumps(EXPERIMENTS[wildcards.experiment].parameters),
         version=drawing.FORMAT_VERSION,
-    conda:
-        "../environment.yml"
     shell:
-        program("plot_ranks") + " --history {input.history:q} --metrics {input.metrics:q}"
+        PYTHON + " {input.program:q} --history {input.history:q} --metrics {input.metrics:q}"
         " --output {output.plots:q} --title {wildcards.experiment:q}"
         " --parameters {params.parameters:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
@@ -32,6 +31,7 @@ rule build_workbook:
     """Write the table of all experiments: a workbook, a CSV file, a page."""
     localrule: True
     input:
+        program=program("build_workbook"),
         params=STUDY.params or [],
         metrics=STUDY.files("metrics.json"),
         plots=STUDY.files("ranks.pdf"),
@@ -41,10 +41,8 @@ rule build_workbook:
         STUDY.marker("build_workbook.log"),
     params:
         config=lambda wildcards: CONFIG_JSON,
-    conda:
-        "../environment.yml"
     shell:
-        program("build_workbook") + " --config {params.config:q} 2>&1 | tee {log:q}"
+        PYTHON + " {input.program:q} --config {params.config:q} 2>&1 | tee {log:q}"
         " && touch {output.done:q}"
 
 
@@ -52,6 +50,7 @@ rule plot_comparison:
     """Plot all experiments side by side."""
     localrule: True
     input:
+        program=program("plot_comparison"),
         metrics=STUDY.files("metrics.json"),
         histories=STUDY.files("history.csv.gz"),
     output:
@@ -61,10 +60,8 @@ rule plot_comparison:
     params:
         config=lambda wildcards: CONFIG_JSON,
         version=drawing.FORMAT_VERSION,
-    conda:
-        "../environment.yml"
     shell:
-        program("plot_comparison") + " --config {params.config:q} > {log:q} 2>&1"
+        PYTHON + " {input.program:q} --config {params.config:q} > {log:q} 2>&1"
         " && touch {output.done:q} || {{ cat {log:q} >&2; exit 1; }}"
 
 
@@ -73,13 +70,12 @@ rule results:
     localrule: True
     input:
         for_report,
+        program=program("build_results"),
     log:
         STUDY.marker("build_results.log"),
     params:
         config=lambda wildcards: CONFIG_JSON,
-    conda:
-        "../environment.yml"
-    threads: workflow.resource_settings.cores or 1
+    threads: internals.cores(workflow)
     shell:
-        program("build_results")
-        + " --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"
+        PYTHON
+        + " {input.program:q} --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"

@@ -5,22 +5,32 @@ Inputs: config.yaml (optional) and params.yaml, or a folder of logs. Outputs: no
 
 import inspect
 import json
+import os
 import shlex
 import sys
 
+NEEDED = 1  # the RULES_VERSION of the package that these files go with
+
 try:
-    from sweepmake import plan as plan_module
+    from sweepmake import RULES_VERSION, plan as plan_module, snakemake_internals as internals
     from sweepmake.errors import SweepmakeError
-    from sweepmake.invocation import session
-    from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
+    from sweepmake.invocation import course
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
     from sweepmake.logs.options import LogOptions
     from sweepmake.outputs import drawing
     from sweepmake.params import config as config_module
     from sweepmake.results.study import study_of_logs, study_of_plan
-    from sweepmake.runs import gpus
 except ImportError as error:
-    sys.exit(f"error: {error}: install the package first: pip install -e {workflow.basedir}")
+    sys.exit(
+        f"error: {error}: these rules need the package sweepmake of their own version. "
+        f"Install it: {sys.executable} -m pip install FOLDER-OR-ADDRESS-OF-SWEEPMAKE"
+    )
+if RULES_VERSION != NEEDED:
+    sys.exit(
+        f"error: the installed package sweepmake ({Path(config_module.__file__).parent}) is for "
+        f"rules of version {RULES_VERSION}, and these are of version {NEEDED}: install the package "
+        "that comes with them, or take in the rules that come with it"
+    )
 
 
 def or_stop(function, *arguments, **options):
@@ -34,7 +44,7 @@ def or_stop(function, *arguments, **options):
 CONFIG = or_stop(
     config_module.read_config,
     config,
-    [str(path) for path in workflow.configfiles],
+    internals.config_files(workflow),
     default_params=plan_module.default_params(),
 )
 or_stop(LogOptions.from_config, CONFIG.log_options)
@@ -45,20 +55,28 @@ STUDY = study_of_plan(PLAN) if PLAN else or_stop(study_of_logs, CONFIG)
 EXPERIMENTS = {experiment.name: experiment for experiment in STUDY.experiments}
 CONFIG_JSON = json.dumps({**config, "params": CONFIG.params}, sort_keys=True, default=str)
 STAGES = PLAN.sweep.stages if PLAN else ()
-STAGE_RULES = plan_module.rule_names(
-    [stage.name for stage in STAGES],
-    {"all", "stages", "results", "read_logs", "plot_ranks", "build_workbook", "plot_comparison"},
+OWN_RULES = (
+    "all",
+    "stages",
+    "results",
+    "read_logs",
+    "plot_ranks",
+    "build_workbook",
+    "plot_comparison",
 )
+STAGE_RULES = plan_module.rule_names([stage.name for stage in STAGES], set(OWN_RULES))
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
-RULES_FOLDER = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
+# what follows this invocation; None in the processes that Snakemake starts for its jobs
+WATCH = or_stop(internals.watch, workflow) if internals.is_main_process(workflow) else None
+PYTHON = shlex.quote(sys.executable)
 RUNNER = shlex.join(
     [sys.executable, "-S", "-E", str(Path(plan_module.__file__).with_name("__main__.py"))]
 )
 
 
 def program(name):
-    """Return the command of one of the programs in scripts/, quoted for a shell."""
-    return shlex.join([sys.executable, str(RULES_FOLDER.parent / "scripts" / f"{name}.py")])
+    """Return one of the programs in scripts/ as an input; a newer one makes nothing again."""
+    return ancient(workflow.source_path(f"../scripts/{name}.py"))
 
 
 def per_run(method, stage, recorded=True):
@@ -83,17 +101,14 @@ def per_run(method, stage, recorded=True):
     return function
 
 
-CAPTIONS = workflow.current_basedir.join("../workflow/report")
-
-
 def for_report(wildcards):
     """List the files that are there, with their captions and labels, for `--report`.
 
-    Nothing where jobs run: these files would be one more reason to run something. Snakemake
-    makes a report without execution settings. `before_update` keeps a file from needing the job
-    that makes it, so that a report can be had of a sweep that is not finished.
+    Nothing where jobs are to run: these files would be one more reason to run something; a report
+    after a run is planned when the jobs have started. `before_update` keeps a file from needing the
+    job that makes it, so that a report can be had of a sweep that is not finished.
     """
-    if workflow.execution_settings is not None and not ENDED:
+    if WATCH is None or WATCH.is_planning:
         return []
     from sweepmake.outputs.report import list_report_files
 
@@ -103,7 +118,7 @@ def for_report(wildcards):
 
 def report_entry(file):
     """Return where and how one file is shown in the report."""
-    caption = CAPTIONS.join(file.caption)
+    caption = workflow.source_path(f"../workflow/report/{file.caption}")
     return dict(caption=caption, category=file.category, labels=file.labels)
 
 
@@ -121,9 +136,6 @@ def logs_of(wildcards):
         for log in logs
         if not set("<{}") & set(log)
     ]
-
-
-ENDED = []  # holds something once all jobs have run, for --report-after-run
 
 
 wildcard_constraints:

@@ -11,6 +11,7 @@ rule read_logs:
     """Clean and parse one experiment's logs, rank by rank."""
     localrule: True
     input:
+        program=program("read_logs"),
         logs=logs_of,
     output:
         history=STUDY.pattern("history.csv.gz"),
@@ -20,8 +21,6 @@ rule read_logs:
     params:
         arguments=lambda wildcards: STUDY.log_arguments(EXPERIMENTS[wildcards.experiment]),
         version=LOG_FORMAT_VERSION,
-    conda:
-        "../environment.yml"
     shell:
-        program("read_logs")
-        + " {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        PYTHON
+        + " {input.program:q} {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

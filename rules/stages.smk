@@ -22,14 +22,12 @@ for STAGE in STAGES:
             command=per_run(PLAN.command, STAGE.name),
             options=per_run(PLAN.options, STAGE.name, recorded=False),
             message=per_run(PLAN.message, STAGE.name, recorded=False),
-        conda:
-            "../environment.yml"  # used under --software-deployment-method conda only
         threads: STAGE.threads
         resources:
             **PLAN.resources(STAGE),
             gpu=STAGE.gpu,
         # in a job of a cluster none: the main process retries, with a new job
-        retries: 0 if workflow.remote_exec else STAGE.retries
+        retries: 0 if internals.is_cluster_job(workflow) else STAGE.retries
         priority: per_run(PLAN.priority, STAGE.name)
         shell:
             RUNNER + " {params.options} -- {params.command:q}"

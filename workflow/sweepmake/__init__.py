@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from sweepmake.notebooks.examiner import Examiner, Experiment, latest_log
     from sweepmake.notebooks.loading import Loaded, load
 
-__all__ = ["Examiner", "Experiment", "Loaded", "latest_log", "load"]
+__all__ = ["RULES_VERSION", "Examiner", "Experiment", "Loaded", "latest_log", "load"]
+
+RULES_VERSION = 1
+"""Goes up, here and in rules/common.smk, when the rules need what an older package has not."""
 
 _HOMES = {
     "Examiner": "sweepmake.notebooks.examiner",

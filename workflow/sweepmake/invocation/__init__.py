@@ -1,1 +1,1 @@
-"""One invocation of the workflow: its claim, its first and last words, its markers."""
+"""One invocation of the workflow: what happens before its first job and after its last."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib
-import logging
 import os
 import shlex
 import shutil
@@ -19,7 +18,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweepmake.errors import SweepmakeError
 from sweepmake.runs import records
@@ -36,14 +35,14 @@ __all__ = [
     "Claim",
     "check_slots",
     "environment",
+    "export",
     "export_command",
     "forced_runs",
-    "hide_job_events",
     "import_ahead",
-    "lift_rate_limit",
     "make_results",
     "outcome",
     "save_params",
+    "say",
     "welcome",
 ]  # fmt: skip
 
@@ -58,40 +57,45 @@ class Claim:
 
     Snakemake's own lock survives a `kill -9` and does not say who holds it. This one ends with its
     process: whoever gets it knows that locks on this output are left over from a dead workflow.
-    A dry run, too, reads the Snakefile and holds the claim for a moment: only a process that has
-    called `begin` keeps others out.
     """
 
     def __init__(self, output: str, folder: Path = Path(".snakemake")) -> None:
-        """Take the claim where it is free, and then clear the dead workflow's locks away."""
+        """Open the file of the claim; `begin` takes it."""
         name = hashlib.sha256(str(Path(output).absolute()).encode()).hexdigest()[:16]
         path = folder / "sweepmake" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+", encoding="ascii")
+        self._locks = folder / "locks"
+        self._output = output
         self._is_ours = False
-        if self._take():
-            _clear_locks(folder / "locks", output)
 
     def begin(self) -> str:
-        """Say that this process starts runs; return "", or the id of the process that does so."""
-        while not self._take():
-            self._file.seek(0)
-            if holder := self._file.read().strip():
-                return holder
-            time.sleep(0.1)  # a dry run: it ends by itself
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
-        return ""
+        """Say that this process starts runs; return "", or the id of the process that does so.
 
-    def _take(self) -> bool:
-        if not self._is_ours:
+        Whoever takes the claim clears the locks of a dead workflow away.
+        """
+        while not self._is_ours:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return False
+                self._file.seek(0)
+                if holder := self._file.read().strip():
+                    return holder
+                time.sleep(0.1)  # it has the claim for a moment, and has not said yet who it is
+                continue
             self._is_ours = True
             self._file.truncate(0)
-        return True
+            _clear_locks(self._locks, self._output)
+            self._file.write(f"{os.getpid()}\n")
+            self._file.flush()
+        return ""
+
+    def release(self) -> None:
+        """Let others have it: this process starts no runs."""
+        if self._is_ours:
+            self._file.truncate(0)
+        self._file.close()
+        self._is_ours = False
 
 
 def _clear_locks(folder: Path, output: str) -> None:
@@ -232,21 +236,6 @@ def outcome(plan: Plan, since: float) -> str:
     return "\n".join(lines)
 
 
-def lift_rate_limit(scheduler: Any) -> None:
-    """Take Snakemake's default limit of 100 jobs a second away, for local runs.
-
-    With a limit, each look at the waiting jobs sets a timer for the next look, a second later: so
-    every run that ends adds one more look per second to all that follow, which never stops as long
-    as jobs wait (Snakemake 9.27, JobScheduler.schedule). A limit that the user has set stays.
-
-    Args:
-        scheduler: Snakemake's job scheduler.
-    """
-    limit = getattr(scheduler, "job_rate_limiter", None)
-    if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
-        scheduler.job_rate_limiter = None
-
-
 def import_ahead() -> None:
     """Import pandas while the first runs run.
 
@@ -254,47 +243,6 @@ def import_ahead() -> None:
     nothing until it is done: the slots would stand idle for the third of a second that it takes.
     """
     threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
-
-
-def hide_job_events(stages: Collection[str]) -> bool:
-    """Keep Snakemake's own report of every job off the terminal; the stage runner reports.
-
-    Only its plain terminal handler is concerned: logger plugins and the log file get everything.
-
-    Args:
-        stages: the rules whose failures the stage runner reports itself.
-
-    Returns:
-        Whether there is such a handler. Where a logger plugin draws on the terminal instead, lines
-        of the stage runner would tear its progress bars.
-    """
-    logger = logging.getLogger("snakemake.logging")
-    plain = [h for h in logger.handlers if type(h).__name__ == "ColorizingTextHandler"]
-    if not logger.isEnabledFor(logging.DEBUG):
-        for handler in plain:
-            handler.addFilter(_JobEvents(stages))
-    return bool(plain)
-
-
-class _JobEvents(logging.Filter):
-    hidden = ("job_info", "job_started", "job_finished", "progress")
-    noise = ("Select jobs to execute", "Execute ", "Exiting because a job execution failed")
-
-    def __init__(self, stages: Collection[str]) -> None:
-        super().__init__()
-        self._stages = frozenset(stages)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        event = getattr(record, "event", None)
-        name = str(getattr(event, "value", event))
-        if name in self.hidden:
-            return False
-        if name == "job_error":
-            return getattr(record, "rule_name", None) not in self._stages
-        text = str(record.msg)
-        if text.startswith("RuleException:") and "/sweepmake/__main__.py" in text:
-            return False
-        return not text.startswith(self.noise)
 
 
 def say(text: str) -> None:

@@ -109,6 +109,14 @@ def main(arguments: list[str]) -> int:
 def execute(run: Run, environment: MutableMapping[str, str]) -> int:
     """Execute one run, or find that it has finished already; return its exit code."""
     settings = {k: environment.pop(k) for k in list(environment) if k.startswith(ENVIRONMENT)}
+    if "SWEEPMAKE_SLOTS" not in settings:
+        # empty is something else: in a job of a batch system the scheduler has assigned the GPUs
+        _say(
+            f"error: {run.stage} of {run.experiment} was not started, because no workflow has said "
+            "which GPU slots there are (SWEEPMAKE_SLOTS is not set)",
+            colour=31,
+        )
+        return 2
     run.quiet = "SWEEPMAKE_QUIET" in settings
     _restore_threads(settings, environment)
     end_at_once()
@@ -205,7 +213,7 @@ def _lease(
     if run.gpu == 0:
         environment["CUDA_VISIBLE_DEVICES"] = ""
         return None
-    listed = settings.get("SWEEPMAKE_SLOTS", "")
+    listed = settings["SWEEPMAKE_SLOTS"]
     if not listed:
         return None
     lease = slots.acquire(

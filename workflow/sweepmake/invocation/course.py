@@ -1,0 +1,269 @@
+"""The course of one invocation: planned, started, ended; what is done and said at each point.
+
+`sweepmake.snakemake_internals` calls it at these points, in Snakemake's main process only. It knows
+nothing of Snakemake but what is handed to it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from sweepmake.errors import SweepmakeError
+from sweepmake.invocation import session
+from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
+from sweepmake.runs.gpus import choose_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, MutableMapping
+
+    from sweepmake.plan import Plan
+    from sweepmake.results.study import Study
+    from sweepmake.runs.gpus import Slots
+
+__all__ = ["Asked", "Course", "Engine", "Sweep"]
+
+_RESULTS = "results"
+_WORKBOOK = "build_workbook"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user has asked Snakemake for.
+
+    Attributes:
+        targets: rules and files; none for the default target.
+        forced: rules and files of --forcerun, and the targets under --force.
+        everything: whether --forceall was given.
+        dry: whether nothing is to be executed (-n).
+        local: whether the runs are executed on this machine, not by a cluster.
+        gpu: G of `--resources gpu=G`, None where it was not given.
+        cores: how many cores may be used here.
+    """
+
+    targets: frozenset[str] = frozenset()
+    forced: frozenset[str] = frozenset()
+    everything: bool = False
+    dry: bool = False
+    local: bool = True
+    gpu: int | None = None
+    cores: int = 1
+
+
+class Engine(Protocol):
+    """What the course has Snakemake do."""
+
+    def offer(self, resource: str, amount: int) -> None:
+        """Let so many units of a resource be in use at a time."""
+
+    def hide_job_events(self, rules: Collection[str], stages: Collection[str]) -> bool:
+        """Keep its own report of our rules' jobs off a plain terminal; False without such one."""
+
+    def lift_rate_limit(self) -> None:
+        """Let it start as many jobs a second as it can."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """A sweep, or a folder of logs made elsewhere, as a reading of the Snakefile found it.
+
+    Attributes:
+        study: the experiments, and how their results are made.
+        plan: the runs; None for logs that were made elsewhere.
+        config: the whole configuration, as JSON.
+        results: the command that makes all results from what is there, less --cores.
+        rules: name of a rule in the workflow → its name in rules/.
+        stages: name of a rule in the workflow → the stage that it runs.
+        claim: the claim on the output folder, once it is taken.
+        holder: the process that has the claim where that was refused, else "".
+        slots: the slots of this machine, once they are chosen.
+        to_run: the names in rules/ of the rules that have jobs to run, once they are known.
+    """
+
+    study: Study
+    plan: Plan | None
+    config: str
+    results: list[str]
+    rules: dict[str, str]
+    stages: dict[str, str]
+    claim: session.Claim | None = None
+    holder: str = ""
+    slots: Slots | None = None
+    to_run: frozenset[str] = frozenset()
+
+    @property
+    def is_run(self) -> bool:
+        """Whether jobs of a sweep of ours are to run.
+
+        `results` and logs that were made elsewhere need no GPU, and may be read beside a sweep.
+        """
+        return bool(self.plan and self.to_run - {_RESULTS})
+
+    def owns(self, target: str) -> bool:
+        """Return whether a target is one of this sweep's rules or files."""
+        folders = [self.study.results, *([self.plan.config.output] if self.plan else [])]
+        return target in self.rules or any(Path(target).is_relative_to(one) for one in folders)
+
+
+class Course:
+    """One invocation, from its planning to its last words, for all sweeps that it has.
+
+    Args:
+        environment: where the stage runners of this invocation are told what they need to know.
+            Without slots there, they do nothing.
+    """
+
+    def __init__(self, environment: MutableMapping[str, str]) -> None:
+        self._environment = environment
+        self._sweeps: list[Sweep] = []
+        self._asked = Asked()
+        self._began = time.time()
+        # nothing that another invocation has left there may be taken for this one's
+        environment.pop("SWEEPMAKE_SLOTS", None)
+
+    def add(self, sweep: Sweep) -> None:
+        """Take note of a sweep; of one only, however often `use rule` reads the Snakefile."""
+        for known in self._sweeps:
+            if known.config == sweep.config:
+                known.rules.update(sweep.rules)
+                known.stages.update(sweep.stages)
+                return
+        self._sweeps.append(sweep)
+        forget_missing(sweep.study)
+
+    def planned(self, asked: Asked, engine: Engine) -> None:
+        """Before Snakemake looks for jobs, and before it locks anything: claim what may be run.
+
+        Raises:
+            SweepmakeError: another workflow is at work on the output folder, or a target cannot be
+                had by its name.
+        """
+        self._asked = asked
+        self._began = time.time()
+        for sweep in self._sweeps:
+            sweep.to_run = frozenset()
+            check_targets(sweep.study, sorted(asked.targets))
+            if sweep.plan and not asked.dry and not _only_results(sweep, asked):
+                self._claim(sweep, sweep.plan, engine)
+
+    def started(self, jobs: Mapping[str, int], engine: Engine) -> None:
+        """Before the first job: prepare the runs, greet the user.
+
+        Args:
+            jobs: rule → how many jobs of it are to run.
+            engine: Snakemake.
+
+        Raises:
+            SweepmakeError: the results cannot be written, or a stage can never start.
+        """
+        plain = True
+        if self._asked.local:
+            ours = {name for sweep in self._sweeps for name in sweep.rules}
+            stages = {name for sweep in self._sweeps for name in sweep.stages}
+            plain = engine.hide_job_events(ours, stages)
+        told: dict[str, str] = {}
+        for sweep, plan, slots in self._running(jobs):
+            _join(told, self._begin(sweep, plan, slots, engine, quiet=not plain))
+            where = slots.describe() if self._asked.local else "the cluster's"
+            count = sum(jobs.get(name, 0) for name in sweep.stages)
+            session.say(session.welcome(plan, where, count))
+        if told:
+            session.export(told, self._environment)
+        session.export_command(sys.argv, self._environment)
+
+    def ended(self) -> None:
+        """After the last job: say what became of every run, make what results there can be."""
+        for sweep in self._sweeps:
+            if sweep.is_run and sweep.plan:
+                session.say(session.outcome(sweep.plan, self._began))
+            if _WORKBOOK in sweep.to_run and not self._is_made(sweep, "experiments.done"):
+                # its rule did not run, because experiments failed that it was to show
+                session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
+
+    def _claim(self, sweep: Sweep, plan: Plan, engine: Engine) -> None:
+        sweep.claim = sweep.claim or session.Claim(plan.config.output)
+        sweep.holder = sweep.claim.begin()
+        if not self._asked.targets or any(map(sweep.owns, self._asked.targets)):
+            _refuse(sweep, plan)
+        asked = self._asked.gpu
+        sweep.slots = choose_slots(
+            plan.slots,
+            self._environment,
+            output=plan.config.output,
+            virtual=asked or self._asked.cores,
+        )
+        if not self._asked.local:
+            return  # the cluster's scheduler has the GPUs, and knows how many there are
+        engine.lift_rate_limit()
+        if asked is None:
+            # never less than one stage takes: Snakemake would lower what the stage asks for
+            most = max(stage.gpu for stage in plan.sweep.stages)
+            engine.offer("gpu", max(len(sweep.slots.ids), most))
+
+    def _running(self, jobs: Mapping[str, int]) -> Iterator[tuple[Sweep, Plan, Slots]]:
+        """Yield the sweeps that have runs or what follows them to do; let go of the others."""
+        for sweep in self._sweeps:
+            sweep.to_run = frozenset(own for name, own in sweep.rules.items() if jobs.get(name))
+            if sweep.to_run:
+                check_writable(sweep.study)
+            if sweep.is_run and sweep.plan and sweep.slots:
+                _refuse(sweep, sweep.plan)
+                yield sweep, sweep.plan, sweep.slots
+            elif sweep.claim:
+                sweep.claim.release()
+                sweep.claim = None
+
+    def _begin(
+        self, sweep: Sweep, plan: Plan, slots: Slots, engine: Engine, *, quiet: bool
+    ) -> dict[str, str]:
+        """Return what the stage runners of one sweep are told."""
+        asked = self._asked
+        if asked.local:
+            session.import_ahead()
+            if warning := session.check_slots(plan, slots, asked.gpu):
+                session.say(f"warning: {warning}")
+                engine.offer("gpu", len(slots.ids))
+        forced = session.forced_runs(
+            everything=asked.everything, names=asked.forced, stages=sweep.stages
+        )
+        session.save_params(plan)
+        return session.environment(slots, forced, debug=plan.config.debug, quiet=quiet)
+
+    def _is_made(self, sweep: Sweep, marker: str) -> bool:
+        """Return whether this invocation has made what a marker stands for."""
+        path = Path(sweep.study.marker(marker))
+        return path.exists() and path.stat().st_mtime >= self._began
+
+
+def _only_results(sweep: Sweep, asked: Asked) -> bool:
+    """Return whether all that is asked for is the results of what is there now."""
+    return bool(asked.targets) and all(sweep.rules.get(t) == _RESULTS for t in asked.targets)
+
+
+def _refuse(sweep: Sweep, plan: Plan) -> None:
+    if sweep.holder:
+        raise SweepmakeError(
+            f"another workflow (process {sweep.holder}) is running this sweep: "
+            f"its output folder is '{plan.config.output}'"
+        )
+
+
+def _join(told: dict[str, str], more: Mapping[str, str]) -> None:
+    """Add what the runners of one more sweep are told to what they are told already.
+
+    Raises:
+        SweepmakeError: the two have different slots; all runs of a workflow share one environment.
+    """
+    slots = "SWEEPMAKE_SLOTS"
+    if told and told[slots] != more[slots]:
+        raise SweepmakeError(
+            "the sweeps of one workflow share its GPU slots, and these differ: "
+            f"{told[slots].split(';')} and {more[slots].split(';')}: give both the same 'resource' "
+            "or 'gpus', or run them as two workflows"
+        )
+    forced = "SWEEPMAKE_FORCE"
+    both = "\n".join(sorted({*told.get(forced, "").split("\n"), *more[forced].split("\n")} - {""}))
+    told.update({**more, **told, forced: both})
