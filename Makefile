@@ -14,7 +14,7 @@ DEMO   := examples/digits
 # the commands in params.yaml say `python`: they get the one in .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-oldest lint clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -23,6 +23,7 @@ help:
 	@echo 'make test    run the tests (some of them: make test TESTS="tests/unit -k naming")'
 	@echo 'make lint    run the linters'
 	@echo 'make clean   remove .venv and the results of make demo'
+	@echo 'make test-oldest    run the tests that concern Snakemake on the oldest one that is allowed'
 
 demo: $(VENV)/installed-demo
 	cd $(DEMO) && snakemake -s ../../Snakefile --cores $(CORES)
@@ -35,15 +36,20 @@ demo: $(VENV)/installed-demo
 test: $(VENV)/installed-test
 	python -m pytest -n $(CORES) --dist loadgroup $(TESTS)
 
+# in an environment of its own; what .venv has is the newest
+test-oldest:
+	$(MAKE) test VENV=$(VENV)-oldest EXTRAS=test SNAKEMAKE='snakemake==9.20.*' \
+	  TESTS='-m snakemake_versions tests/workflow'
+
 lint: $(VENV)/installed-lint
 	ruff check
 	ruff format --check
 	mypy --strict
-	snakefmt --check Snakefile rules workflow/Snakefile
-	snakemake --lint
+	snakefmt --check Snakefile rules workflow/Snakefile examples/own_rules/Snakefile
+	python .ci/snakemake_lint.py
 
 clean:
-	rm -rf $(VENV) $(DEMO)/output $(DEMO)/results $(DEMO)/.snakemake
+	rm -rf $(VENV) $(VENV)-oldest $(DEMO)/output $(DEMO)/results $(DEMO)/.snakemake
 
 # the extras that each command needs
 $(VENV)/installed-demo: EXTRAS := rich
@@ -51,7 +57,7 @@ $(VENV)/installed-test: EXTRAS := rich,slurm,test
 $(VENV)/installed-lint: EXTRAS := lint
 
 $(VENV)/installed-%: pyproject.toml | $(VENV)/bin/pip
-	python -m pip install --disable-pip-version-check --quiet --editable '.[$(EXTRAS)]'
+	python -m pip install --disable-pip-version-check --quiet --editable '.[$(EXTRAS)]' $(SNAKEMAKE)
 	@touch $@
 
 # Debian keeps ensurepip in a package of its own (python3-venv): without it, the pip that is there

@@ -53,6 +53,7 @@ or_stop(config_module.check_folders, CONFIG)
 PLAN = None if CONFIG.log_folder else or_stop(plan_module.make_plan, CONFIG)
 STUDY = study_of_plan(PLAN) if PLAN else or_stop(study_of_logs, CONFIG)
 EXPERIMENTS = {experiment.name: experiment for experiment in STUDY.experiments}
+EXPERIMENTS = tuple(EXPERIMENTS)  # for the rules of those who take the workflow in
 CONFIG_JSON = json.dumps({**config, "params": CONFIG.params}, sort_keys=True, default=str)
 STAGES = PLAN.sweep.stages if PLAN else ()
 OWN_RULES = (

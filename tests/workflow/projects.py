@@ -54,6 +54,7 @@ class Project:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     target: str = "stages"  # "all" reads and plots each experiment as well: seconds; "" for none
+    snakefile: Path = REPOSITORY / "Snakefile"
 
     def write(self, text: str, name: str = "params.yaml") -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,9 +63,8 @@ class Project:
 
     def command(self, *arguments: str, cores: int = 4) -> list[str]:
         program = str(Path(sys.executable).with_name("snakemake"))
-        snakefile = str(REPOSITORY / "Snakefile")
         target = [self.target] if self.target else []
-        return [program, *target, "-s", snakefile, "--cores", str(cores), *arguments]
+        return [program, *target, "-s", str(self.snakefile), "--cores", str(cores), *arguments]
 
     def start(self, *arguments: str, cores: int = 4) -> subprocess.Popen[str]:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -55,6 +55,7 @@ def logs(project: Project, stage: str) -> list[str]:
     return [p.read_text() for p in sorted(project.path("output").glob(f"A_*/log.{stage}.*"))]
 
 
+@pytest.mark.snakemake_versions
 def test_kill_9_of_the_workflow_loses_no_run(waiting: Project) -> None:
     """Runs go on without their workflow; the same command counts the ended, awaits the living."""
     workflow = waiting.start()
@@ -79,6 +80,7 @@ def test_kill_9_of_the_workflow_loses_no_run(waiting: Project) -> None:
     assert logs(waiting, "test") == ["test 1\n", "test 2\n"]
 
 
+@pytest.mark.snakemake_versions
 def test_ctrl_c_stops_the_runs_and_the_command_goes_on_later(waiting: Project) -> None:
     """SIGINT to the foreground group, as a terminal sends it: all stop, and run again."""
     workflow = waiting.start()

@@ -32,6 +32,7 @@ ALL_RUNS = sorted(
 )
 
 
+@pytest.mark.snakemake_versions
 def test_every_experiment_goes_through_its_stages(project: Project) -> None:
     """All runs finish, each stage after the one before, on GPUs of their own, and leave files."""
     project.write(GRID)

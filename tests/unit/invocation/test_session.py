@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -200,12 +201,16 @@ def test_forced_runs_are_named_by_stage() -> None:
 
 
 HOLDER = """
-import sys
+import fcntl, sys
 from pathlib import Path
 from sweepmake.session import Claim
 claim = Claim("output", Path(sys.argv[1]))
 if sys.argv[2] == "run":
     assert claim.begin() == ""
+else:
+    (path,) = Path(sys.argv[1]).glob("sweepmake/*.lock")
+    file = path.open()
+    fcntl.flock(file, fcntl.LOCK_EX)
 print(flush=True)
 sys.stdin.read()
 """
@@ -241,11 +246,22 @@ def test_a_living_workflow_keeps_others_out_and_a_dead_one_does_not(tmp_path: Pa
     assert [path.name for path in locks.iterdir()] == ["1.output.lock"]
 
 
-def test_a_dry_run_is_waited_for(tmp_path: Path) -> None:
-    """A process that only reads the Snakefile keeps nobody out."""
-    dry = hold(tmp_path, "read")
+def test_a_process_that_has_not_said_yet_who_it_is_is_waited_for(tmp_path: Path) -> None:
+    """Between its lock and its id, a claim names nobody."""
+    other = hold(tmp_path, "take")
     mine = Claim("output", tmp_path)
-    assert dry.stdin is not None
-    dry.stdin.close()
+    assert other.stdin is not None
+    other.stdin.close()
     assert mine.begin() == ""
-    dry.wait()
+    other.wait()
+
+
+def test_a_claim_that_is_let_go_is_free(tmp_path: Path) -> None:
+    """In the same process and in others; what never had it lets nothing go of the living one's."""
+    first, second = Claim("output", tmp_path), Claim("output", tmp_path)
+    assert first.begin() == ""
+    assert second.begin() == str(os.getpid())
+    second.release()
+    assert Claim("output", tmp_path).begin() == str(os.getpid())
+    first.release()
+    assert Claim("output", tmp_path).begin() == ""

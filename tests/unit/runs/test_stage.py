@@ -33,6 +33,25 @@ def wait_for_text(process: subprocess.Popen[str], text: str) -> None:
     pytest.fail(f"never said: {text}")
 
 
+def test_a_run_that_was_told_of_no_slots_does_nothing(runner: Runner) -> None:
+    """It does not run without a GPU in silence; told of none (""), it takes what is visible."""
+    arguments = runner.arguments("echo $CUDA_VISIBLE_DEVICES > seen")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SWEEPMAKE_")}
+    environment["CUDA_VISIBLE_DEVICES"] = "6,7"
+    done = subprocess.run(
+        arguments, cwd=runner.folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: train of E was not started, because no workflow has said which GPU slots there "
+        "are (SWEEPMAKE_SLOTS is not set)\n"
+    )
+    assert list(runner.folder.iterdir()) == []
+    environment["SWEEPMAKE_SLOTS"] = ""
+    subprocess.run(arguments, cwd=runner.folder, env=environment, capture_output=True, check=True)
+    assert (runner.folder / "seen").read_text() == "6,7\n"
+
+
 def test_a_run_leaves_param_stat_log_record_and_marker(runner: Runner) -> None:
     """The files of a finished run, with mlrunner's names and keys."""
     code, said = runner.run(

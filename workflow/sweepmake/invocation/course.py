@@ -145,7 +145,7 @@ class Course:
         self._began = time.time()
         for sweep in self._sweeps:
             sweep.to_run = frozenset()
-            check_targets(sweep.study, sorted(asked.targets))
+            check_targets(sweep.study, sorted(asked.targets | asked.forced))
             if sweep.plan and not asked.dry and not _only_results(sweep, asked):
                 self._claim(sweep, sweep.plan, engine)
 
