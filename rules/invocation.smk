@@ -17,7 +17,8 @@ if any(str(getattr(rules, name).output.done) != path for name, path in STAGE_FIL
 
 if WATCH:
     NAMES = {internals.rule_name(getattr(rules, name)): name for name in (*OWN_RULES, *STAGE_FILES)}
-    WATCH.course.add(
+    or_stop(
+        WATCH.course.add,
         course.Sweep(
             study=STUDY,
             plan=PLAN,
@@ -25,7 +26,7 @@ if WATCH:
             results=[sys.executable, str(program("build_results")), "--config", CONFIG_JSON],
             rules=NAMES,
             stages={name: STAGES_BY_RULE[own] for name, own in NAMES.items() if own in STAGE_FILES},
-        )
+        ),
     )
 elif internals.is_cluster_job(workflow):
     # in a job of a batch system, the scheduler's own assignment of GPUs stands

@@ -174,3 +174,18 @@ def test_results_that_no_job_has_made_are_made_at_the_end(folder: Path) -> None:
     made.started(JOBS | {"build_workbook": 1}, engine)
     made.ended()
     assert not (folder / "made").exists()
+
+
+def test_a_run_that_nobody_saw_coming_is_claimed_before_it_starts(folder: Path) -> None:
+    """`results` asks for no run; should one be planned all the same, it gets all it needs."""
+    made, environment, engine = course(sweep())
+    made.planned(Asked(targets=frozenset({"results"})), engine)
+    made.started({"results": 1, "train": 1}, engine)
+    assert environment["SWEEPMAKE_SLOTS"] == "4;5"
+    assert len(list((folder / ".snakemake/sweepmake").iterdir())) == 1
+
+
+def test_two_sweeps_cannot_have_one_output_folder() -> None:
+    """Each would take the other's claim for that of another workflow."""
+    with pytest.raises(SweepmakeError, match="have the output folder 'output'"):
+        course(sweep("a_"), sweep("b_", results="elsewhere"))

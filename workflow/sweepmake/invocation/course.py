@@ -125,12 +125,21 @@ class Course:
         environment.pop("SWEEPMAKE_SLOTS", None)
 
     def add(self, sweep: Sweep) -> None:
-        """Take note of a sweep; of one only, however often `use rule` reads the Snakefile."""
+        """Take note of a sweep; of one only, however often `use rule` reads the Snakefile.
+
+        Raises:
+            SweepmakeError: another sweep of this workflow has its output folder.
+        """
         for known in self._sweeps:
             if known.config == sweep.config:
                 known.rules.update(sweep.rules)
                 known.stages.update(sweep.stages)
                 return
+            if known.plan and sweep.plan and known.plan.config.output == sweep.plan.config.output:
+                raise SweepmakeError(
+                    "two sweeps of one workflow have the output folder "
+                    f"'{sweep.plan.config.output}': set 'output' and 'results' in each one's config"
+                )
         self._sweeps.append(sweep)
         forget_missing(sweep.study)
 
@@ -144,7 +153,7 @@ class Course:
         self._asked = asked
         self._began = time.time()
         for sweep in self._sweeps:
-            sweep.to_run = frozenset()
+            sweep.to_run, sweep.slots = frozenset(), None
             check_targets(sweep.study, sorted(asked.targets | asked.forced))
             if sweep.plan and not asked.dry and not _only_results(sweep, asked):
                 self._claim(sweep, sweep.plan, engine)
@@ -165,7 +174,7 @@ class Course:
             stages = {name for sweep in self._sweeps for name in sweep.stages}
             plain = engine.hide_job_events(ours, stages)
         told: dict[str, str] = {}
-        for sweep, plan, slots in self._running(jobs):
+        for sweep, plan, slots in self._running(jobs, engine):
             _join(told, self._begin(sweep, plan, slots, engine, quiet=not plain))
             where = slots.describe() if self._asked.local else "the cluster's"
             count = sum(jobs.get(name, 0) for name in sweep.stages)
@@ -183,38 +192,44 @@ class Course:
                 # its rule did not run, because experiments failed that it was to show
                 session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
 
-    def _claim(self, sweep: Sweep, plan: Plan, engine: Engine) -> None:
+    def _claim(self, sweep: Sweep, plan: Plan, engine: Engine) -> Slots:
+        """Claim the output folder, and return the slots of this machine."""
         sweep.claim = sweep.claim or session.Claim(plan.config.output)
         sweep.holder = sweep.claim.begin()
         if not self._asked.targets or any(map(sweep.owns, self._asked.targets)):
             _refuse(sweep, plan)
         asked = self._asked.gpu
-        sweep.slots = choose_slots(
+        slots = choose_slots(
             plan.slots,
             self._environment,
             output=plan.config.output,
             virtual=asked or self._asked.cores,
         )
-        if not self._asked.local:
-            return  # the cluster's scheduler has the GPUs, and knows how many there are
-        engine.lift_rate_limit()
-        if asked is None:
+        sweep.slots = slots
+        # elsewhere the cluster's scheduler has the GPUs, and knows how many there are
+        if self._asked.local:
+            engine.lift_rate_limit()
+        if self._asked.local and asked is None:
             # never less than one stage takes: Snakemake would lower what the stage asks for
             most = max(stage.gpu for stage in plan.sweep.stages)
-            engine.offer("gpu", max(len(sweep.slots.ids), most))
+            engine.offer("gpu", max(len(slots.ids), most))
+        return slots
 
-    def _running(self, jobs: Mapping[str, int]) -> Iterator[tuple[Sweep, Plan, Slots]]:
+    def _running(
+        self, jobs: Mapping[str, int], engine: Engine
+    ) -> Iterator[tuple[Sweep, Plan, Slots]]:
         """Yield the sweeps that have runs or what follows them to do; let go of the others."""
         for sweep in self._sweeps:
             sweep.to_run = frozenset(own for name, own in sweep.rules.items() if jobs.get(name))
             if sweep.to_run:
                 check_writable(sweep.study)
-            if sweep.is_run and sweep.plan and sweep.slots:
+            if sweep.is_run and sweep.plan:
+                slots = sweep.slots or self._claim(sweep, sweep.plan, engine)
                 _refuse(sweep, sweep.plan)
-                yield sweep, sweep.plan, sweep.slots
+                yield sweep, sweep.plan, slots
             elif sweep.claim:
                 sweep.claim.release()
-                sweep.claim = None
+                sweep.claim = sweep.slots = None
 
     def _begin(
         self, sweep: Sweep, plan: Plan, slots: Slots, engine: Engine, *, quiet: bool
@@ -240,7 +255,8 @@ class Course:
 
 def _only_results(sweep: Sweep, asked: Asked) -> bool:
     """Return whether all that is asked for is the results of what is there now."""
-    return bool(asked.targets) and all(sweep.rules.get(t) == _RESULTS for t in asked.targets)
+    names = asked.targets | asked.forced
+    return bool(asked.targets) and all(sweep.rules.get(name) == _RESULTS for name in names)
 
 
 def _refuse(sweep: Sweep, plan: Plan) -> None:
