@@ -102,6 +102,10 @@ def per_run(method, stage, recorded=True):
     return function
 
 
+# a report flag that comes of a function of wildcards takes a SourceFile only (Snakemake 9.27)
+CAPTIONS = workflow.current_basedir.join("../workflow/report")
+
+
 def for_report(wildcards):
     """List the files that are there, with their captions and labels, for `--report`.
 
@@ -119,7 +123,7 @@ def for_report(wildcards):
 
 def report_entry(file):
     """Return where and how one file is shown in the report."""
-    caption = workflow.source_path(f"../workflow/report/{file.caption}")
+    caption = CAPTIONS.join(file.caption)
     return dict(caption=caption, category=file.category, labels=file.labels)
 
 

@@ -240,7 +240,7 @@ def test_results_of_an_older_format_are_made_again(project: Project) -> None:
     assert done.code == 0, done.said
     later = Raised(project.folder, project.environment, project.target)
     drawn = {"plot_ranks", "plot_comparison", "build_workbook", "all"}
-    for module, again in (("logs", {"read_logs"} | drawn), ("figures", drawn)):
+    for module, again in (("logs", {"read_logs"} | drawn), ("outputs.drawing", drawn)):
         later.module = f"sweepmake.{module}"
         found = later.run(*arguments, "-n")
         assert found.code == 0, found.said

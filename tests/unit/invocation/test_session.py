@@ -203,7 +203,7 @@ def test_forced_runs_are_named_by_stage() -> None:
 HOLDER = """
 import fcntl, sys
 from pathlib import Path
-from sweepmake.session import Claim
+from sweepmake.invocation.session import Claim
 claim = Claim("output", Path(sys.argv[1]))
 if sys.argv[2] == "run":
     assert claim.begin() == ""
