@@ -19,7 +19,7 @@ rule plot_ranks:
     log:
         STUDY.pattern("plot_ranks.log"),
     params:
-        parameters=lambda wildcards: json.dumps(EXPERIMENTS[wildcards.experiment].parameters),
+        parameters=lambda wildcards: json.dumps(BY_NAME[wildcards.experiment].parameters),
         version=drawing.FORMAT_VERSION,
     shell:
         PYTHON + " {input.program:q} --history {input.history:q} --metrics {input.metrics:q}"

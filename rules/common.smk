@@ -52,8 +52,8 @@ or_stop(config_module.check_folders, CONFIG)
 # logs that were made elsewhere are read, and nothing is run
 PLAN = None if CONFIG.log_folder else or_stop(plan_module.make_plan, CONFIG)
 STUDY = study_of_plan(PLAN) if PLAN else or_stop(study_of_logs, CONFIG)
-EXPERIMENTS = {experiment.name: experiment for experiment in STUDY.experiments}
-EXPERIMENTS = tuple(EXPERIMENTS)  # for the rules of those who take the workflow in
+BY_NAME = {experiment.name: experiment for experiment in STUDY.experiments}
+EXPERIMENTS = tuple(BY_NAME)  # for the rules of those who take the workflow in
 CONFIG_JSON = json.dumps({**config, "params": CONFIG.params}, sort_keys=True, default=str)
 STAGES = PLAN.sweep.stages if PLAN else ()
 OWN_RULES = (
@@ -137,7 +137,7 @@ def logs_of(wildcards):
         return PLAN.last_marker(wildcards.experiment)
     return [
         log
-        for logs in EXPERIMENTS[wildcards.experiment].logs.values()
+        for logs in BY_NAME[wildcards.experiment].logs.values()
         for log in logs
         if not set("<{}") & set(log)
     ]

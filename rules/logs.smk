@@ -19,7 +19,7 @@ rule read_logs:
     log:
         STUDY.pattern("read_logs.log"),
     params:
-        arguments=lambda wildcards: STUDY.log_arguments(EXPERIMENTS[wildcards.experiment]),
+        arguments=lambda wildcards: STUDY.log_arguments(BY_NAME[wildcards.experiment]),
         version=LOG_FORMAT_VERSION,
     shell:
         PYTHON
