@@ -1,5 +1,6 @@
-# The two commands of the README, and the linters. Everything is installed into .venv, once, and again
-# when pyproject.toml changes. Another Python than the first that fits: make test PYTHON=python3.12
+# The two commands of the README, the linters, and the tests beside those. Everything is installed into
+# .venv, once, and again when pyproject.toml changes. Another Python than the first that fits:
+# make test PYTHON=python3.12
 
 VENV   := .venv
 ifndef PYTHON
@@ -14,7 +15,7 @@ DEMO   := examples/digits
 # the commands in params.yaml say `python`: they get the one in .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo test test-oldest lint clean
+.PHONY: help demo test test-oldest test-wheel lint clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -24,6 +25,7 @@ help:
 	@echo 'make lint    run the linters'
 	@echo 'make clean   remove .venv and the results of make demo'
 	@echo 'make test-oldest    run the tests that concern Snakemake on the oldest one that is allowed'
+	@echo 'make test-wheel     install the wheel into an environment of its own, run sweeps from there'
 
 demo: $(VENV)/installed-demo
 	cd $(DEMO) && snakemake -s ../../Snakefile --cores $(CORES)
@@ -40,6 +42,9 @@ test: $(VENV)/installed-test
 test-oldest:
 	$(MAKE) test VENV=$(VENV)-oldest EXTRAS=test SNAKEMAKE='snakemake==9.20.*' \
 	  TESTS='-m snakemake_versions tests/workflow'
+
+test-wheel: $(VENV)/installed-test
+	python -m pytest tests/release
 
 lint: $(VENV)/installed-lint
 	ruff check

@@ -6,15 +6,24 @@ the program around each run imports this package too, and has to start at once.
 
 from __future__ import annotations
 
+__version__ = "0.1.0.dev0"
+RULES_VERSION = 1
+"""Goes up, here and in rules/common.smk, when the rules need what an older package has not."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sweepmake.notebooks.examiner import Examiner, Experiment, latest_log
     from sweepmake.notebooks.loading import Loaded, load
 
-__all__ = ["RULES_VERSION", "Examiner", "Experiment", "Loaded", "latest_log", "load"]
-
-RULES_VERSION = 1
-"""Goes up, here and in rules/common.smk, when the rules need what an older package has not."""
+__all__ = [
+    "RULES_VERSION",
+    "Examiner",
+    "Experiment",
+    "Loaded",
+    "__version__",
+    "latest_log",
+    "load",
+]
 
 _HOMES = {
     "Examiner": "sweepmake.notebooks.examiner",

@@ -8,6 +8,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from sweepmake import __version__
 from sweepmake.results.columns import Cell
 from sweepmake.results.outcomes import STATUSES
 from sweepmake.results.study import Study
@@ -68,13 +69,15 @@ def params_lines(study: Study) -> list[str]:
 
 
 def _versions() -> list[tuple[str, Cell]]:
-    found: list[tuple[str, Cell]] = []
-    for name in ("sweepmake", "snakemake"):
-        try:
-            found.append((name, version(name)))
-        except PackageNotFoundError:
-            found.append((name, "not installed"))
-    return [*found, ("Python", platform.python_version())]
+    try:
+        snakemake = version("snakemake")
+    except PackageNotFoundError:
+        snakemake = "not installed"
+    return [
+        ("sweepmake", __version__),
+        ("snakemake", snakemake),
+        ("Python", platform.python_version()),
+    ]
 
 
 def _commits(table: Table) -> list[str]:
