@@ -106,6 +106,15 @@ def test_repeated_ids_share_a_gpu_and_spread_first(tmp_path: Path) -> None:
     assert try_acquire(slots, 1, str(tmp_path)) is None
 
 
+def test_a_pair_is_as_shared_as_the_busier_of_its_gpus(tmp_path: Path) -> None:
+    """[0, "1,0", "2,3"] with a run on GPU 0: the pair without it comes first."""
+    slots = ["0", "1,0", "2,3"]
+    assert try_acquire(slots, 1, str(tmp_path)) is not None
+    next_one = try_acquire(slots, 1, str(tmp_path))
+    assert next_one is not None
+    assert next_one.devices == "2,3"
+
+
 def test_a_sweep_that_does_not_share_is_not_shared_with(tmp_path: Path) -> None:
     """Where one sweep lists a GPU once and another twice, they never hold it together."""
     alone = try_acquire(["0"], 1, str(tmp_path))

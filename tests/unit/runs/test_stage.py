@@ -160,6 +160,22 @@ def test_a_changed_command_runs_again_and_keeps_the_old_log(runner: Runner) -> N
     assert len(history) == 4
 
 
+def test_logs_of_one_second_are_named_a_second_apart(runner: Runner) -> None:
+    """In the order of the attempts, whichever minute or hour that reaches."""
+    for time_of_day in ["095958"] * 3:
+        assert runner.run("false", time=f"99990101.{time_of_day}")[0] == 1
+    names = [log.name for log in runner.logs()]
+    assert names == [f"log.train.99990101.{clock}" for clock in ("095958", "095959", "100000")]
+
+
+def test_of_a_long_line_the_end_is_shown(runner: Runner) -> None:
+    """A progress bar of megabytes hides neither its last state nor the line after it."""
+    program = "print('x' * 9000 + chr(13) + 'y' * 5000); print('the end'); raise SystemExit(1)"
+    code, said = runner.run(f'python3 -c "{program}"')
+    assert code == 1
+    assert said.endswith(f"        | {'y' * 5000}\n        | the end\n")
+
+
 def test_a_rerun_of_the_stage_before_makes_a_run_stale(runner: Runner) -> None:
     """The record names the run it builds on; where that was repeated, it runs again."""
     marker = "output/E/.sweepmake/train.done"
@@ -233,6 +249,9 @@ def test_a_run_that_finished_while_nobody_watched_counts(runner: Runner) -> None
     record = runner.record()
     assert record["state"] == "finished"
     assert record["exit_code"] == 0
+    took = float(str(record["ended"])) - float(str(record["started"]))
+    assert record["wall_time_s"] == pytest.approx(took, abs=0.002)
+    assert took > 0
     assert runner.path(".sweepmake/train.done").read_text().strip() == record["id"]
     assert yaml.safe_load(runner.path("stat").read_text()) == {"train": "finished"}
 
