@@ -1,13 +1,19 @@
 """For all tests: with SWEEPMAKE_NO_SKIPS=1 (the continuous integration) a skipped test fails the
-session, unless it is marked `optional_data`."""
+session, unless it is marked `optional_data`. All Pythons that the tests start keep bytecode."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Containers often forbid it. Then each of the hundreds of Pythons that the tests start compiles
+# Snakemake and pandas anew, which takes twice as long as everything else that most of them do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # a busy machine makes any example slow: the time of one says nothing
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
