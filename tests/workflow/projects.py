@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,15 @@ class Project:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "probe.py").write_text(PROBE)
         (self.folder / name).write_text(text)
+
+    def copy(self, folder: Path) -> Project:
+        """Copy all of the project, with the times of its files, which Snakemake goes by.
+
+        What Snakemake and Sweepmake keep about a sweep names files as seen from its folder, so that
+        the copy has run as far as the original has.
+        """
+        shutil.copytree(self.folder, folder)
+        return Project(folder, dict(self.environment), self.target)
 
     def command(self, *arguments: str, cores: int = 4) -> list[str]:
         program = str(Path(sys.executable).with_name("snakemake"))

@@ -27,10 +27,23 @@ a: [3]
 """
 EVERYTHING = ["test --a 1", "test --a 2", "test --a 3", "train --a 1", "train --a 2"]
 
+shares_a_sweep = pytest.mark.xdist_group("options")  # in one worker, which runs the sweep once
+
 
 @pytest.fixture
 def two(project: Project) -> Project:
+    """The sweep before its first run."""
     project.write(TWO)
+    return project
+
+
+@pytest.fixture(scope="module")
+def stages_run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The sweep after `snakemake stages`; for tests that change none of it."""
+    project = Project(tmp_path_factory.mktemp("stages") / "project", target="stages")
+    project.write(TWO)
+    done = project.run()
+    assert done.code == 0, done.said
     return project
 
 
@@ -103,9 +116,10 @@ def test_no_subdir(two: Project) -> None:
     assert "Nothing to be done" in two.run("--config", "no_subdir=True").said
 
 
-def test_force(two: Project) -> None:
+@shares_a_sweep
+def test_force(stages_run: Project, tmp_path: Path) -> None:
     """-f of mlrunner: --forceall, or --forcerun STAGE with what comes after it."""
-    assert two.run().code == 0
+    two = stages_run.copy(tmp_path / "project")
     two.forget()
     assert two.run("--forcerun", "train").code == 0
     assert two.arguments() == ["test --a 1", "test --a 2", "train --a 1", "train --a 2"]
@@ -136,13 +150,11 @@ def test_debug_runs_the_first_experiment_live(two: Project) -> None:
     assert log.read_text() == "42 is live\n"
 
 
-def test_targets(two: Project) -> None:
+@shares_a_sweep
+def test_targets(stages_run: Project) -> None:
     """`snakemake stages` runs the stages alone."""
-    two.target = "stages"
-    done = two.run()
-    assert done.code == 0, done.said
-    assert two.arguments() == EVERYTHING
-    assert not two.path("results").exists()
+    assert stages_run.arguments() == EVERYTHING
+    assert not stages_run.path("results").exists()
 
 
 def test_the_slots_bound_how_many_run(project: Project) -> None:

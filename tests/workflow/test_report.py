@@ -16,6 +16,8 @@ from sweeps_made_up import make_table
 from sweepmake.outputs.page import write_page
 from sweepmake.results.columns import Column
 
+# one Chromium, and one sweep with a report, for all of them
+pytestmark = pytest.mark.xdist_group("report")
 needs_chromium = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed")
 
 TRAIN = """\

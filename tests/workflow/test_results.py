@@ -7,10 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from folders import state_of
-from projects import REPOSITORY, Project, rows, wait_until
+from projects import REPOSITORY, Done, Project, rows, wait_until
 
 TRAIN = """\
 import os, sys, time
@@ -39,23 +40,45 @@ seed: [1, 2]
 """
 NAMES = ["Lr_0.1-Seed_2", "Lr_0.1-Seed_1", "Lr_0.2-Seed_2", "Lr_0.2-Seed_1"]  # the best first
 
+shares_a_sweep = pytest.mark.xdist_group("results")  # in one worker, which runs the sweep once
 
-@pytest.fixture
-def sweep(project: Project) -> Project:
+
+def prepare(project: Project) -> Project:
     project.write(GRID)
     project.write(TRAIN, "train.py")
     project.target = "all"
     return project
 
 
+@pytest.fixture
+def sweep(project: Project) -> Project:
+    """The sweep before its first run."""
+    return prepare(project)
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Done]:
+    """The sweep that has run, and what was said; for tests that change none of it."""
+    project = prepare(Project(tmp_path_factory.mktemp("first-run") / "project"))
+    done = project.run()
+    assert done.code == 0, done.said
+    return project, done
+
+
+@pytest.fixture
+def finished(first_run: tuple[Project, Done], tmp_path: Path) -> Project:
+    """A copy of the sweep that has run, for tests that go on from there."""
+    return first_run[0].copy(tmp_path / "project")
+
+
 def statuses(project: Project) -> dict[str, str]:
     return {row["experiment"]: row["status"] for row in rows(project)}
 
 
-def test_one_command_makes_everything(sweep: Project) -> None:
+@shares_a_sweep
+def test_one_command_makes_everything(first_run: tuple[Project, Done]) -> None:
     """A finished sweep has a workbook with the best first, plots of each, and a comparison."""
-    done = sweep.run()
-    assert done.code == 0, done.said
+    sweep, done = first_run
     found = rows(sweep)
     assert [row["experiment"] for row in found] == NAMES
     assert {row["status"] for row in found} == {"finished"}
@@ -69,6 +92,14 @@ def test_one_command_makes_everything(sweep: Project) -> None:
     assert sweep.path("results/comparison.pdf").read_bytes().startswith(b"%PDF")
     assert "4 experiments: 4 finished" in done.said
     again = sweep.run()
+    assert "Nothing to be done" in again.said
+
+
+@shares_a_sweep
+def test_a_copied_project_is_as_finished(finished: Project) -> None:
+    """A project may move with all that is in it: nothing runs again."""
+    again = finished.run()
+    assert again.code == 0, again.said
     assert "Nothing to be done" in again.said
 
 
@@ -92,18 +123,18 @@ def test_a_failed_experiment_has_its_row_and_spares_the_others(sweep: Project) -
     assert set(statuses(sweep).values()) == {"finished"}
 
 
-def test_a_repeated_training_that_fails_leaves_no_old_numbers(sweep: Project) -> None:
+@shares_a_sweep
+def test_a_repeated_training_that_fails_leaves_no_old_numbers(finished: Project) -> None:
     """What the test of an earlier training found does not stand beside the failure."""
-    assert sweep.run().code == 0
-    sweep.write("import sys; sys.exit('broken')", "train.py")
-    done = sweep.run("--forcerun", "train")
+    finished.write("import sys; sys.exit('broken')", "train.py")
+    done = finished.run("--forcerun", "train")
     assert done.code == 1
     assert "Runs: 4 failed, 4 not started" in done.said
-    assert set(statuses(sweep).values()) == {"failed"}
-    assert {row.get("bleu") for row in rows(sweep)} == {None}
-    sweep.write(TRAIN, "train.py")
-    assert sweep.run().code == 0
-    assert [row["bleu"] for row in rows(sweep)] == [22.5, 21.5, 22.5, 21.5]
+    assert set(statuses(finished).values()) == {"failed"}
+    assert {row.get("bleu") for row in rows(finished)} == {None}
+    finished.write(TRAIN, "train.py")
+    assert finished.run().code == 0
+    assert [row["bleu"] for row in rows(finished)] == [22.5, 21.5, 22.5, 21.5]
 
 
 def test_results_can_be_had_while_the_sweep_runs(sweep: Project) -> None:
@@ -136,61 +167,63 @@ def test_results_of_nothing(sweep: Project) -> None:
     assert not sweep.path("output").exists()
 
 
-def test_an_edited_template_is_seen_before_it_runs(sweep: Project) -> None:
+@shares_a_sweep
+def test_an_edited_template_is_seen_before_it_runs(finished: Project) -> None:
     """What the next command will run again is "outdated" until then."""
-    sweep.write(GRID.replace("seed: [1, 2]", "seed: [1]").replace("[0.1, 0.2]", "[0.1]"))
-    assert sweep.run().code == 0
-    text = sweep.path("params.yaml").read_text()
-    sweep.write(text.replace("echo BLEU4 = 2", "echo BLEU4 = 3"))
-    sweep.target = "results"
-    assert sweep.run().code == 0
-    (row,) = rows(sweep)
+    text = GRID.replace("seed: [1, 2]", "seed: [1]").replace("[0.1, 0.2]", "[0.1]")
+    finished.write(text.replace("echo BLEU4 = 2", "echo BLEU4 = 3"))
+    finished.target = "results"
+    assert finished.run().code == 0
+    (row,) = rows(finished)
     assert (row["status"], row["note"]) == (
         "outdated",
         "test: of an older command, to be run again",
     )
-    sweep.target = "all"
-    done = sweep.run()
+    finished.target = "all"
+    done = finished.run()
     assert done.started == ["test output/Lr_0.1-Seed_1"]
-    (row,) = rows(sweep)
+    (row,) = rows(finished)
     assert (row["status"], row["bleu"]) == ("finished", 31.5)
 
 
-def test_another_objective_makes_the_workbook_again_and_nothing_else(sweep: Project) -> None:
+@shares_a_sweep
+def test_another_objective_makes_the_workbook_again_and_nothing_else(finished: Project) -> None:
     """What is shown may change without a training, and without reading a log."""
-    assert sweep.run().code == 0
-    read = sweep.path(f"results/{NAMES[0]}/metrics.json").stat().st_mtime_ns
-    sweep.write(GRID.replace("val_acc, mode: max", "loss, mode: min"))
-    done = sweep.run()
+    read = finished.path(f"results/{NAMES[0]}/metrics.json").stat().st_mtime_ns
+    finished.write(GRID.replace("val_acc, mode: max", "loss, mode: min"))
+    done = finished.run()
     assert done.code == 0, done.said
     assert not done.started
-    assert sweep.path(f"results/{NAMES[0]}/metrics.json").stat().st_mtime_ns == read
-    assert rows(sweep)[0]["loss"] == min(row["loss"] for row in rows(sweep))
+    assert finished.path(f"results/{NAMES[0]}/metrics.json").stat().st_mtime_ns == read
+    assert rows(finished)[0]["loss"] == min(row["loss"] for row in rows(finished))
     assert "best: Lr_0.1-Seed_1 (loss" in done.said
 
 
-def test_an_objective_that_no_experiment_has(sweep: Project) -> None:
+@shares_a_sweep
+def test_an_objective_that_no_experiment_has(finished: Project) -> None:
     """The names that there are, no traceback, and a workbook all the same."""
-    sweep.write(GRID.replace("metric: val_acc", "metric: val_dcs"))
-    done = sweep.run()
+    finished.write(GRID.replace("metric: val_acc", "metric: val_dcs"))
+    finished.path("results/comparison.pdf").unlink()  # so that it is made again, too
+    done = finished.run()
+    assert "plot_comparison" in done.said
     assert "val_dcs" in done.said
     assert "val_acc" in done.said
     assert "Traceback" not in done.said
-    assert len(rows(sweep)) == 4
+    assert len(rows(finished)) == 4
 
 
-def test_a_deleted_workbook_is_made_again(sweep: Project) -> None:
+@shares_a_sweep
+def test_a_deleted_workbook_is_made_again(finished: Project) -> None:
     """Snakemake knows the workbook by a marker only; by its own name it is explained."""
-    assert sweep.run().code == 0
-    sweep.path("results/experiments.xlsx").unlink()
-    sweep.path("results/comparison.pdf").unlink()
-    done = sweep.run()
+    finished.path("results/experiments.xlsx").unlink()
+    finished.path("results/comparison.pdf").unlink()
+    done = finished.run()
     assert done.code == 0, done.said
     assert not done.started
-    assert len(rows(sweep)) == 4
-    assert sweep.path("results/comparison.pdf").exists()
-    sweep.target = "results/experiments.xlsx"
-    asked = sweep.run()
+    assert len(rows(finished)) == 4
+    assert finished.path("results/comparison.pdf").exists()
+    finished.target = "results/experiments.xlsx"
+    asked = finished.run()
     assert asked.code == 1
     assert "snakemake --cores 4 results" in asked.said
     assert "MissingRule" not in asked.said

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from projects import Project
+from projects import Done, Project
 
 GRID = """\
 template:
@@ -31,14 +31,25 @@ ALL_RUNS = sorted(
     for seed in (1, 2)
 )
 
+shares_the_grid = pytest.mark.xdist_group("grid")  # in one worker, which runs the sweep once
 
-@pytest.mark.snakemake_versions
-def test_every_experiment_goes_through_its_stages(project: Project) -> None:
-    """All runs finish, each stage after the one before, on GPUs of their own, and leave files."""
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Done]:
+    """GRID that has run, and what was said; for tests that change none of it."""
+    project = Project(tmp_path_factory.mktemp("grid") / "project")
     project.write(GRID)
     project.write("", "slow")
     done = project.run()
     assert done.code == 0, done.said
+    return project, done
+
+
+@shares_the_grid
+@pytest.mark.snakemake_versions
+def test_every_experiment_goes_through_its_stages(grid: tuple[Project, Done]) -> None:
+    """All runs finish, each stage after the one before, on GPUs of their own, and leave files."""
+    project, done = grid
     assert project.arguments() == ALL_RUNS
     assert "params.yaml: 4 experiments, 12 runs, 12 to do" in done.said
     assert "Runs: 12 finished" in done.said
@@ -67,14 +78,23 @@ def test_every_experiment_goes_through_its_stages(project: Project) -> None:
     assert "Nothing to be done" in again.said
 
 
-@pytest.mark.parametrize("module", ["mlrunner.examine", "sweepmake"])
-def test_both_examiners_read_the_folders(project: Project, module: str) -> None:
-    """mlrunner's and Sweepmake's find parameters, logs and metrics in what a sweep leaves."""
-    home = pytest.importorskip(module, reason="mlrunner is not installed")
+@pytest.fixture(scope="module")
+def accuracies(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A sweep that has run; each of its logs has an accuracy."""
+    project = Project(tmp_path_factory.mktemp("accuracies") / "project")
     project.write(
         "template: {test: 'echo acc {lr}'}\nresource: [0]\n---\nlr: [1e-4, 0.5]\nname: [é b]\n"
     )
     assert project.run().code == 0
+    return project
+
+
+@pytest.mark.xdist_group("examiners")
+@pytest.mark.parametrize("module", ["mlrunner.examine", "sweepmake"])
+def test_both_examiners_read_the_folders(accuracies: Project, tmp_path: Path, module: str) -> None:
+    """mlrunner's and Sweepmake's find parameters, logs and metrics in what a sweep leaves."""
+    home = pytest.importorskip(module, reason="mlrunner is not installed")
+    project = accuracies.copy(tmp_path / "project")  # an examiner may leave files there
 
     def add_acc(path: Path, experiment: object, caches: object) -> None:
         log = home.latest_log("test", path)
@@ -113,10 +133,13 @@ def test_one_failure_spares_the_others_and_alone_runs_again(project: Project) ->
     assert len(list(project.path("output/Lr_0.2-Seed_1").glob("log.train.*"))) == 2
 
 
-def test_editing_reruns_what_changed_and_nothing_else(project: Project) -> None:
+@shares_the_grid
+def test_editing_reruns_what_changed_and_nothing_else(
+    grid: tuple[Project, Done], tmp_path: Path
+) -> None:
     """A new template, default or value reruns exactly the runs whose commands it changes."""
-    project.write(GRID)
-    assert project.run().code == 0
+    project = grid[0].copy(tmp_path / "project")
+    project.path("slow").unlink()
     project.forget()
     project.write(GRID.replace("avg {seed}", "avg {seed} more"))
     assert project.run().code == 0
