@@ -182,6 +182,15 @@ def test_checkpoints_of_an_earlier_attempt_are_not_averaged_in(tmp_path):
     ]
 
 
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """The checkpoint of one epoch, as bytes."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(folder, "--epochs", 1)
+    return (folder / "checkpoint1.npz").read_bytes()
+
+
+@pytest.mark.xdist_group("digits")  # in one worker, which trains once
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -195,11 +204,9 @@ def test_checkpoints_of_an_earlier_attempt_are_not_averaged_in(tmp_path):
         (("train.py", DATA, "--batch-size", "0", "--save-dir", "{tmp}"), "expected 1 to 1000"),
     ],
 )  # fmt: skip
-def test_bad_input_gets_one_line_and_exit_code_1(tmp_path, arguments, expected):
+def test_bad_input_gets_one_line_and_exit_code_1(checkpoint, tmp_path, arguments, expected):
     """No traceback, and the line names what was wrong."""
-    train(tmp_path / "whole", "--epochs", 1)
-    whole = (tmp_path / "whole" / "checkpoint1.npz").read_bytes()
-    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "cut.npz").write_bytes(checkpoint[: len(checkpoint) // 2])
     result = run(*(argument.format(tmp=tmp_path) for argument in arguments))
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1
