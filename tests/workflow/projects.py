@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,7 +100,11 @@ class Project:
 
     def run(self, *arguments: str, cores: int = 4) -> Done:
         process = self.start(*arguments, cores=cores)
-        said, _ = process.communicate(timeout=SECONDS)
+        try:
+            said, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # else it would slow the tests that come after
+            raise
         return Done(process.returncode, said)
 
     def probes(self) -> list[dict[str, object]]:
