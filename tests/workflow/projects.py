@@ -18,7 +18,7 @@ from typing import Any
 from openpyxl import load_workbook
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SECONDS = 120
+SECONDS = 300  # a run takes a few; a busy machine, or one without bytecode, takes far longer
 
 # A program for templates: it writes down its arguments, its GPUs and when it ran.
 PROBE = """\

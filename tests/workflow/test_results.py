@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from folders import state_of
-from projects import REPOSITORY, Done, Project, rows, wait_until
+from projects import REPOSITORY, SECONDS, Done, Project, rows, wait_until
 
 TRAIN = """\
 import os, sys, time
@@ -152,7 +152,7 @@ def test_results_can_be_had_while_the_sweep_runs(sweep: Project) -> None:
     (running,) = (row for row in rows(sweep) if row["status"] == "running")
     assert running["val_acc"] == 0.71
     sweep.path("wait-0.1-1").unlink()
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, said
     assert set(statuses(sweep).values()) == {"finished"}
 
