@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sweepmake.params.metrics import Measures
+from sweepmake.params.metrics import MetricOptions
 from sweepmake.params.naming import Value
 from sweepmake.results.columns import Cell, Column
 from sweepmake.results.outcomes import Outcome, StageOutcome
@@ -88,7 +88,7 @@ def make_table(
         else "",
     )
     study = Study(
-        "params.yaml", "params.yaml", experiments, ("train",), str(folder), Measures(over=over)
+        "params.yaml", "params.yaml", experiments, ("train",), str(folder), MetricOptions(over=over)
     )
     return study, table
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweepmake.metric_names import direction
-from sweepmake.params.metrics import Measures
+from sweepmake.params.metrics import MetricOptions
 from sweepmake.params.naming import Value
 from sweepmake.results.outcomes import Outcome, StageOutcome
 from sweepmake.results.study import Study
@@ -69,7 +69,9 @@ def outcome(
 
 
 def study(
-    outcomes: Sequence[Outcome], measures: Measures | None = None, results: str = "results"
+    outcomes: Sequence[Outcome],
+    options: MetricOptions | None = None,
+    results: str = "results",
 ) -> Study:
     """Return the study of these experiments."""
     stages = tuple(dict.fromkeys(stage for one in outcomes for stage in one.experiment.stages))
@@ -79,5 +81,5 @@ def study(
         experiments=tuple(one.experiment for one in outcomes),
         stages=stages,
         results=results,
-        measures=measures or Measures(),
+        metric_options=options or MetricOptions(),
     )

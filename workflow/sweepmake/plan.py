@@ -11,8 +11,8 @@ import yaml
 
 from sweepmake.errors import InputError
 from sweepmake.params.commands import fill
-from sweepmake.params.config import merge_measures
-from sweepmake.params.sweep import parse_slots, read_sweep
+from sweepmake.params.config import merge_metric_options
+from sweepmake.params.sweep import read_sweep
 
 if TYPE_CHECKING:
     from sweepmake.params.config import Config
@@ -38,7 +38,6 @@ def make_plan(config: Config) -> Plan:
     Raises:
         InputError: params.yaml or the configuration cannot be used.
     """
-    slots = None if config.gpus is None else parse_slots(config.gpus, where="config: 'gpus'")
     sweep = read_sweep(
         config.params,
         titles=config.title,
@@ -46,7 +45,7 @@ def make_plan(config: Config) -> Plan:
         sample=config.sample,
         sample_seed=config.sample_seed,
     )
-    return Plan(config, sweep, slots if slots is not None else sweep.slots)
+    return Plan(config, sweep, sweep.slots if config.gpus is None else config.gpus)
 
 
 class Plan:
@@ -57,11 +56,11 @@ class Plan:
         sweep: the sweep.
         slots: the slots that the user listed, or None.
         experiments: the experiments to run, by name; only the first in a debug run.
-        measures: metrics, objective and headings, of params.yaml and the configuration.
+        metric_options: metrics, objective and headings, of params.yaml and the configuration.
     """
 
     __slots__ = ("_after", "_later", "_numbers", "_parameters", "_stages", "config",
-                 "experiments", "measures", "slots", "sweep")  # fmt: skip
+                 "experiments", "metric_options", "slots", "sweep")  # fmt: skip
 
     def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
         self.config = config
@@ -69,8 +68,8 @@ class Plan:
         self.slots = slots
         chosen = sweep.experiments[:1] if config.debug else sweep.experiments
         self.experiments: dict[str, PlannedExperiment] = {e.name: e for e in chosen}
-        self.measures = merge_measures(
-            sweep.measures,
+        self.metric_options = merge_metric_options(
+            sweep.metric_options,
             config,
             stages=[stage.name for stage in sweep.stages],
             parameters=_parameters(sweep) if config.over else None,
@@ -131,15 +130,10 @@ class Plan:
 
     def command(self, experiment: str, stage: str) -> list[str]:
         """The filled command, cut where {_time} goes; this is what decides about a rerun."""
-        found = self._find(experiment)
-        return list(
-            fill(
-                self._stages[stage].template,
-                found.parameters,
-                name=experiment,
-                output=self.folder(experiment),
-            )
-        )
+        found, what = self._find(experiment), self._stages[stage]
+        output = self.folder(experiment)
+        pieces = list(fill(what.template, found.parameters, name=experiment, output=output))
+        return pieces
 
     def fingerprints(self, experiment: str) -> dict[str, str]:
         """The filled command of each of an experiment's stages, as the stage runner records it."""

@@ -619,7 +619,7 @@ class TestRefusals:
     def test_a_pattern_that_is_none(self, names: object, tmp_path: Path) -> None:
         """The config's file and line are named where it stands in one."""
         path = put(tmp_path / "config.yaml", "title: a\nlogs: {folder: a, names: x}\n")
-        with pytest.raises(InputError, match="'names' is") as caught:
+        with pytest.raises(InputError, match="'logs', 'names': ") as caught:
             read_config({"logs": {"folder": "a", "names": names}}, [str(path)])
         assert (caught.value.file, caught.value.line) == (str(path), 2)
 

@@ -39,7 +39,7 @@ def measured(tmp_path: Path, stages: dict[str, list[str | Path]], *metrics: Metr
     parsed = parse_logs(logs, tmp_path / "results", metrics=metrics)
     content = json.loads(parsed.metrics.read_text())
     assert list(content).index("measured") < list(content).index("stages")
-    assert content["measured"] == parsed.measured
+    assert content["measured"] == parsed.user_metrics
     return content["measured"]
 
 

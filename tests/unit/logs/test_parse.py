@@ -227,22 +227,17 @@ def test_options_from_config() -> None:
     """What the config says; absent keys have their defaults."""
     options = LogOptions.from_config({"clean": True, "reader": "keras2", "pattern": "(?P<loss>x)"})
     assert options == LogOptions(clean=True, reader="keras2", pattern=("(?P<loss>x)",))
-    assert LogOptions.from_config(None) == LogOptions()
+    assert LogOptions.from_config({}) == LogOptions()
     assert LogOptions.from_config({"launcher": "auto"}).launcher is None
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"cleen": True}, "did you mean 'clean'"),
-        ({"clean": "yes"}, "true or false"),
         ({"reader": "keras"}, "did you mean 'keras"),
         ({"reader": "regex"}, "needs a pattern"),
         ({"pattern": "("}, "not valid"),
-        ({"pattern": 3}, "regular expression"),
         ({"launcher": "openmpj4"}, "did you mean 'openmpi4'"),
-        ({"launcher": 4}, "name"),
-        ([], "mapping"),
     ],
 )
 def test_config_mistakes_are_explained(config: object, message: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from sweepmake.outputs import refresh as refresh_module
 from sweepmake.outputs.refresh import refresh
-from sweepmake.params.metrics import Measures, MetricPattern
+from sweepmake.params.metrics import MetricOptions, MetricPattern
 from sweepmake.results.study import Study
 from sweepmake.results.summary_file import read_summary
 from sweepmake.runs.experiment import Experiment
@@ -96,7 +96,7 @@ def test_another_metric_reads_the_logs_again(study: Study) -> None:
     refresh(study, cores=1)
     for pattern, value in ((r"BLEU = ([\d.]+)", 27.5), (r"BLEU = (\d+)", 27)):
         metric = MetricPattern("bleu", "train", pattern)
-        study = replace(study, measures=Measures(metrics=(metric,)))
+        study = replace(study, metric_options=MetricOptions(metrics=(metric,)))
         assert refresh(study, cores=1) == []
         summary = read_summary(study.result(study.experiments[0], "metrics.json"))
         assert summary["measured"]["bleu"]["value"] == value

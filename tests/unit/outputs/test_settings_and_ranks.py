@@ -12,14 +12,14 @@ from made_studies import metric, outcome, study, summary
 from sweepmake.outputs.workbook.averages import build_averages
 from sweepmake.outputs.workbook.failure_rows import build_failures
 from sweepmake.outputs.workbook.rank_rows import build_ranks
-from sweepmake.params.metrics import Measures, Objective
+from sweepmake.params.metrics import MetricOptions, Objective
 from sweepmake.results.columns import Cell, Sheet
 from sweepmake.results.outcomes import Outcome
 from sweepmake.results.table import build_table
 
 
-def settings(outcomes: list[Outcome], **measures: Any) -> Sheet:
-    made = study(outcomes, Measures(**measures))
+def settings(outcomes: list[Outcome], **options: Any) -> Sheet:
+    made = study(outcomes, MetricOptions(**options))
     return build_averages(made, build_table(made, outcomes))
 
 

@@ -25,7 +25,7 @@ from sweepmake.errors import SweepmakeError
 from sweepmake.outputs.workbook import sheets, tables
 from sweepmake.outputs.workbook.csv_file import guarded, plain_text
 from sweepmake.outputs.workbook.tables import CSV, WORKBOOK, write_workbook
-from sweepmake.params.metrics import Measures, Objective
+from sweepmake.params.metrics import MetricOptions, Objective
 from sweepmake.results.outcomes import Outcome
 from sweepmake.results.table import Table, build_table
 
@@ -37,8 +37,8 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def write(outcomes: list[Outcome], folder: Path, measures: Measures | None = None) -> Table:
-    made = study(outcomes, measures, results=str(folder / "results"))
+def write(outcomes: list[Outcome], folder: Path, options: MetricOptions | None = None) -> Table:
+    made = study(outcomes, options, results=str(folder / "results"))
     table = build_table(made, outcomes)
     write_workbook(made, table, now=NOW, command="snakemake --cores 2")
     return table
@@ -279,7 +279,7 @@ def test_a_column_is_as_wide_as_its_whole_numbers(tmp_path: Path) -> None:
 
 def test_where_less_is_better_the_least_is_marked_and_green(tmp_path: Path) -> None:
     def top(mode: Any) -> tuple[str, bool, str]:
-        write(sweep(), tmp_path, Measures(objective=Objective("loss", mode)))
+        write(sweep(), tmp_path, MetricOptions(objective=Objective("loss", mode)))
         sheet = book(tmp_path)["experiments"]
         (scale,) = sheet.conditional_formatting
         row = cells(sheet)[0]
@@ -294,7 +294,9 @@ def test_the_about_sheet_tells_what_made_it(tmp_path: Path) -> None:
     params = tmp_path / "params.yaml"
     params.write_text("template:\n  train: x\n---\n- =1+1\n")
     made = replace(
-        study(sweep(), Measures(objective=Objective("bleu", "max")), str(tmp_path / "results")),
+        study(
+            sweep(), MetricOptions(objective=Objective("bleu", "max")), str(tmp_path / "results")
+        ),
         params=str(params),
     )
     table = build_table(made, sweep())

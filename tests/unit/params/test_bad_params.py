@@ -54,8 +54,8 @@ PARAMS_YAML = [
 CONFIG = [
     ("unknown key", "ouput: x\n", {}, ["config.yaml:1", "unknown key 'ouput'", "did you mean 'output'"]),
     ("unknown key typed", "", {"sampel": 1}, ["sampel", "did you mean 'sample'"]),
-    ("sample", "", {"sample": 0}, ["'sample' is 0", "at least 1"]),
-    ("debug", "title: norm\ndebug: 7\n", {}, ["config.yaml:2", "'debug' is 7", "true or false"]),
+    ("sample", "", {"sample": 0}, ["'sample': expected a whole number of at least 1, found the number 0"]),
+    ("debug", "title: norm\ndebug: 7\n", {}, ["config.yaml:2", "'debug': expected true or false, found the number 7"]),
     ("slots", "", {"gpus": "0,0"}, ["gpus", "0,0"]),
     ("title", "title: {a: 1}\n", {}, ["config.yaml:1", "'title'", "a name or a list of names"]),
 ]  # fmt: skip

@@ -1,9 +1,8 @@
-"""What config.yaml may say is written down in four places, and they agree: the Config dataclass,
-workflow/schemas/config.schema.json, config/config.yaml and config/README.md."""
+"""What config.yaml may say is written down in the model, and all else agrees with it: the schemas
+and the tables that are made from it, config/config.yaml and config/README.md."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -13,26 +12,42 @@ import pytest
 import yaml
 
 from sweepmake.errors import InputError
+from sweepmake.logs.options import LogOptions
 from sweepmake.params.config import Config, read_config
-from sweepmake.params.first_document import SETTINGS, TOP_LEVEL
-from sweepmake.params.slot_list import parse_slots
+from sweepmake.params.first_document import FirstDocument
+from sweepmake.params.kinds import keys_of
+from sweepmake.params.log_keys import LogKeys
+from sweepmake.params.schema import config_schema, documented, written
 
 ROOT = Path(__file__).resolve().parents[3]
-SCHEMA = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
+WRITTEN = (ROOT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8")
+SCHEMA = json.loads(WRITTEN)
 README = (ROOT / "config/README.md").read_text(encoding="utf-8")
 LINES = re.findall(
     r"^(?:# )?(\w+: \S.*)$", (ROOT / "config/config.yaml").read_text(encoding="utf-8"), re.M
 )
-KEYS = [field.name for field in dataclasses.fields(Config)]
+KEYS = list(keys_of(Config))
 
 
 def _headings(level: str) -> list[str]:
     return re.findall(rf"^{level} `(\w+)`", README, re.M)
 
 
+def test_the_schema_is_the_one_that_is_made() -> None:
+    """After a change of the model: python -m sweepmake.params.schema."""
+    assert written(config_schema()) + "\n" == WRITTEN
+
+
+def test_the_tables_are_those_that_are_made() -> None:
+    """Of `logs:`, `stage:` and `metric:`, each key with its default and its meaning."""
+    assert documented(README) == README
+    assert documented(README.replace("| CPU threads,", "| threads,")) == README
+    with pytest.raises(SystemExit, match="no table"):
+        documented(README.replace("| `gpu` |", "| gpu |"))
+
+
 def test_all_places_know_the_same_keys() -> None:
     """The keys stand in one order everywhere, each documented once."""
-    assert list(SCHEMA["properties"]) == KEYS
     assert list(yaml.safe_load("\n".join(LINES))) == KEYS
     assert _headings("###")[: len(KEYS)] == KEYS
 
@@ -51,12 +66,28 @@ def test_config_yaml_is_a_mapping_as_it_is() -> None:
     assert read_config(yaml.safe_load(text)) == Config()
 
 
+def test_the_readme_names_the_defaults() -> None:
+    """In the section of each key of config.yaml that has one."""
+    about_config = README[: README.index("\n## params.yaml")] + "\n##"
+    sections = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##)", about_config, re.M | re.S))
+    for name, key in keys_of(Config).items():
+        if key.default not in (None, (), LogKeys()):
+            shown = "{}" if key.default == {} else str(key.default)
+            shown = shown.lower() if isinstance(key.default, bool) else shown
+            said = " ".join(sections[name].split())
+            assert re.search(rf"[Dd]efault: `?{re.escape(shown)}`?[.;]", said), name
+
+
 def test_the_readme_describes_every_key_of_params_yaml() -> None:
-    """Each key of the first document has its heading, each key of `stage:` its row."""
+    """Each key of the first document has its heading."""
     headings = _headings("###")[len(KEYS) :]
-    assert set(TOP_LEVEL) | {"_title", "_cmd"} == set(headings)
-    for setting in SETTINGS:
-        assert re.search(rf"^\| `{setting}` \|", README, re.M)
+    assert {*keys_of(FirstDocument), "_title", "_cmd"} == set(headings)
+
+
+def test_the_readers_of_logs_have_the_keys_of_the_model() -> None:
+    """LogOptions stands apart from it, as programs start faster without the model."""
+    mine = {name: key.default for name, key in keys_of(LogKeys).items()}
+    assert {**LogOptions._field_defaults, "folder": None, "names": None} == mine
 
 
 @pytest.mark.parametrize(
@@ -119,6 +150,13 @@ def test_the_readme_describes_every_key_of_params_yaml() -> None:
         ("logs", {"folder": "runs", "names": ""}, False),
         ("logs", {"folder": "runs", "names": ["a"]}, False),
         ("logs", {"names": "(?P<lr>.*)"}, False),
+        ("logs", {"names": "("}, False),
+        ("logs", {"clean": None, "pattern": ["a", "b"]}, True),
+        ("logs", {"clean": "yes"}, False),
+        ("logs", {"clean": 1}, False),
+        ("logs", {"cleen": True}, False),
+        ("logs", {"pattern": 3}, False),
+        ("logs", {"launcher": 4}, False),
         ("titel", "a", False),
     ],
 )
@@ -130,9 +168,29 @@ def test_the_schema_accepts_what_the_code_accepts(key: str, value: object, valid
 
 def _is_readable(config: dict[str, object]) -> bool:
     try:
-        read = read_config(config)
-        if read.gpus is not None:
-            parse_slots(read.gpus, where="gpus")
+        read_config(config)
     except InputError:
         return False
     return True
+
+
+def test_the_command_line_writes_switches_and_numbers_as_texts() -> None:
+    """Snakemake takes what stands in braces after --config for texts."""
+    assert read_config({"debug": "True", "logs": {"clean": "true", "excel": "False"}}) == Config(
+        debug=True, logs=LogKeys(clean=True)
+    )
+    assert read_config({"gpus": "0, 1 2,3"}).gpus == ("0,1", "2,3")
+    assert read_config({"gpus": "01"}).gpus == ("1",)
+    assert read_config({"gpus": [2, "3"]}).gpus == ("2", "3")
+    assert read_config({"output": 2022, "results": "a/./b/"}) == Config(
+        "params.yaml", "2022", "a/b"
+    )
+
+
+def test_options_of_logs_go_to_programs_as_they_are_written() -> None:
+    """Without the defaults: what a program was given before decides whether it runs again."""
+    given = {"clean": True, "pattern": "(?P<loss>x)", "reader": "auto"}
+    assert read_config({"logs": {**given, "excel": False, "folder": "a"}}).log_options == given
+    several = {"pattern": ["(?P<a>x)", "(?P<b>x)"]}
+    assert read_config({"logs": several}).log_options == several
+    assert read_config({"logs": {}}).log_options == read_config({}).log_options == {}

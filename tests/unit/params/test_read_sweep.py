@@ -251,14 +251,6 @@ def test_resource_gives_slots(sweep) -> None:
     assert sweep(HEAD + "---\nlr: 1\n").slots is None
 
 
-def test_slots_may_come_as_one_text() -> None:
-    """What a config file or a command line gives."""
-    assert parse_slots("0,1 2,3", where="config gpus") == ("0,1", "2,3")
-    assert parse_slots("0, 1", where="config gpus") == ("0,1",)
-    assert parse_slots(2, where="config gpus") == ("2",)
-    assert parse_slots(("01", 1), where="config gpus") == ("1", "1")
-
-
 BAD_SLOTS = [
     ("[]", "found an empty list"),
     ("[-1]", "found '-1'"),
@@ -290,7 +282,7 @@ BAD = [
     ("", None, "the file is empty", ""),
     ("# nothing\n", None, "the file is empty", ""),
     ("- a\n", 1, "the first document: expected a mapping, found a list", ""),
-    ("default: {a: 1}\n---\na: 1\n", 1, "has no 'template'", ""),
+    ("default: {a: 1}\n---\na: 1\n", 1, "there is no 'template'", ""),
     ("template:\n---\na: 1\n", 1, "'template': expected a mapping, found nothing", ""),
     ("template: {}\n---\na: 1\n", 1, "expected a mapping, found an empty mapping", ""),
     ("template: x\n---\na: 1\n", 1, "'template': expected a mapping, found 'x'", ""),

@@ -11,13 +11,13 @@ import pytest
 from made_studies import metric, outcome, study, summary
 
 from sweepmake.errors import InputError
-from sweepmake.params.metrics import HEADINGS, Measures, MetricPattern, Objective
+from sweepmake.params.metrics import HEADINGS, MetricOptions, MetricPattern, Objective
 from sweepmake.results.outcomes import STATUSES, Outcome
 from sweepmake.results.table import Table, build_table
 
 
-def table(outcomes: list[Outcome], measures: Measures | None = None) -> Table:
-    return build_table(study(outcomes, measures), outcomes)
+def table(outcomes: list[Outcome], options: MetricOptions | None = None) -> Table:
+    return build_table(study(outcomes, options), outcomes)
 
 
 def trained(name: str, value: Any, **parameters: Any) -> Outcome:
@@ -48,7 +48,7 @@ def test_rows_stand_best_first_and_those_without_a_number_last_in_file_order() -
         trained("same", 0.9, lr=5),
     ]
     assert table(outcomes).values("experiment") == ["high", "same", "low", "nan", "none"]
-    less = Measures(objective=Objective("val_acc", "min"))
+    less = MetricOptions(objective=Objective("val_acc", "min"))
     assert table(outcomes, less).values("experiment") == ["low", "high", "same", "nan", "none"]
 
 
@@ -71,7 +71,7 @@ def test_an_expression_of_metrics_is_a_column_and_orders() -> None:
         outcome("b", {"lr": 2}, summary({"train": {"val_dsc": 0.5, "val_loss": 0}})),
         outcome("c", {"lr": 3}, summary({"train": {"val_dsc": 0.9, "val_loss": 0.3}})),
     ]
-    made = table(outcomes, Measures(objective=Objective("val_dsc / val_loss", "max")))
+    made = table(outcomes, MetricOptions(objective=Objective("val_dsc / val_loss", "max")))
     assert made.objective == "val_dsc / val_loss"
     assert made.values("val_dsc / val_loss") == [pytest.approx(3), 1.0, None]
     assert made.values("experiment") == ["c", "a", "b"]
@@ -85,7 +85,7 @@ def test_an_objective_may_name_what_has_no_column_of_its_own() -> None:
         outcome("b", {"lr": 2}, summary({"train": {"loss": 0.25}})),
     ]
     assert "best_loss" not in [column.key for column in table(outcomes).columns]
-    made = table(outcomes, Measures(objective=Objective("best_loss", "min")))
+    made = table(outcomes, MetricOptions(objective=Objective("best_loss", "min")))
     assert made.values("best_loss") == [0.25, 0.5]
 
 
@@ -96,14 +96,14 @@ def test_an_objective_may_be_called_by_its_heading() -> None:
         for name, value in (("a", 0.1), ("b", 0.2))
     ]
     for name in ("val_acc", "val_accuracy"):
-        made = table(outcomes, Measures(objective=Objective(name, "max")))
+        made = table(outcomes, MetricOptions(objective=Objective(name, "max")))
         assert made.objective == "val_accuracy"
         assert made.values("experiment") == ["b", "a"]
 
 
 def test_an_objective_that_no_experiment_has_is_a_warning_with_the_names_that_exist() -> None:
     outcomes = [trained("a", 0.5, lr=1), trained("b", 0.6, lr=2)]
-    made = table(outcomes, Measures(objective=Objective("val_ac", "max")))
+    made = table(outcomes, MetricOptions(objective=Objective("val_ac", "max")))
     assert made.values("experiment") == ["a", "b"]
     assert made.objective is None
     assert made.warnings == (
@@ -113,24 +113,24 @@ def test_an_objective_that_no_experiment_has_is_a_warning_with_the_names_that_ex
 
 def test_an_objective_is_not_missed_before_anything_was_measured() -> None:
     outcomes = [outcome("a", {"lr": 1}, status="running"), outcome("b", {"lr": 2})]
-    assert table(outcomes, Measures(objective=Objective("val_acc", "max"))).warnings == ()
+    assert table(outcomes, MetricOptions(objective=Objective("val_acc", "max"))).warnings == ()
 
 
 def test_an_objective_of_numbers_alone_orders_nothing() -> None:
-    made = table([trained("a", 0.5)], Measures(objective=Objective("1 + 2", "max")))
+    made = table([trained("a", 0.5)], MetricOptions(objective=Objective("1 + 2", "max")))
     assert made.objective is None
     assert len(made.warnings) == 1
 
 
 def test_parameters_beyond_all_floats_can_be_ordered_by() -> None:
     outcomes = [trained("a", 0.5, x=1), trained("b", 0.5, x=10**400)]
-    made = table(outcomes, Measures(objective=Objective("x", "max")))
+    made = table(outcomes, MetricOptions(objective=Objective("x", "max")))
     assert made.values("experiment") == ["b", "a"]
 
 
 def test_an_unreadable_objective_is_an_error() -> None:
     with pytest.raises(InputError):
-        table([trained("a", 0.5)], Measures(objective=Objective("val_acc /", "max")))
+        table([trained("a", 0.5)], MetricOptions(objective=Objective("val_acc /", "max")))
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_a_chosen_loss_orders_by_the_least() -> None:
 
 def test_the_users_own_metric_is_preferred_as_objective() -> None:
     found = summary({"train": {"val_acc": 0.5}}, measured={"bleu": {"value": 30.5}})
-    measures = Measures(metrics=(MetricPattern("bleu", "train", "x"),))
-    made = table([outcome("a", {}, found)], measures)
+    options = MetricOptions(metrics=(MetricPattern("bleu", "train", "x"),))
+    made = table([outcome("a", {}, found)], options)
     assert made.objective == "bleu"
     assert made.rows[0][made.position("bleu")] == 30.5
 
@@ -173,8 +173,8 @@ def test_the_users_own_metric_may_be_called_best() -> None:
     """The best values of other metrics are never chosen; this is none of them."""
     found = summary({"train": {"val_acc": metric("val_acc", "nan", 0.7, 3)}},
                     measured={"best acc": {"value": 0.25}})  # fmt: skip
-    measures = Measures(metrics=(MetricPattern("best acc", "train", "x"),))
-    made = table([outcome("a", {}, found)], measures)
+    options = MetricOptions(metrics=(MetricPattern("best acc", "train", "x"),))
+    made = table([outcome("a", {}, found)], options)
     assert made.objective == "best acc"
     assert table([outcome("a", {}, found)]).objective is None
 
@@ -183,7 +183,7 @@ def test_the_users_own_metric_may_be_called_best() -> None:
 def test_a_parameter_that_is_the_objective_stays_a_parameter(name: str, group: str) -> None:
     """A metric stands before the parameters; a parameter keeps its place among them."""
     outcomes = [trained(f"e{lr}", lr / 10, bs=8 * lr, lr=lr) for lr in (1, 2)]
-    made = table(outcomes, Measures(objective=Objective(name, "max")))
+    made = table(outcomes, MetricOptions(objective=Objective(name, "max")))
     keys = [column.key for column in made.columns if column.group in ("objective", "parameter")]
     assert keys == (["val_acc", "bs", "lr"] if name == "val_acc" else ["bs", "lr"])
     assert made.columns[made.position(name)].group == group
@@ -194,7 +194,7 @@ def test_an_infinite_value_is_never_the_best(mode: Any) -> None:
     """It belongs to a run that diverged, and stands after all numbers, whatever its sign."""
     values = ["inf", 0.5, "-inf", 0.25]
     outcomes = [trained(str(value), value, lr=n) for n, value in enumerate(values)]
-    made = table(outcomes, Measures(objective=Objective("val_acc", mode)))
+    made = table(outcomes, MetricOptions(objective=Objective("val_acc", mode)))
     numbers = ["0.5", "0.25"] if mode == "max" else ["0.25", "0.5"]
     assert made.values("experiment") == [*numbers, "inf", "-inf"]
 
@@ -217,7 +217,7 @@ def test_a_single_experiment_shows_all_its_parameters() -> None:
 def test_short_parameter_names_get_their_headings_which_can_be_changed() -> None:
     outcomes = [outcome("a", {"lr": 1, "bs": 1}), outcome("b", {"lr": 2, "bs": 2})]
     assert [c.heading for c in table(outcomes).columns][2:4] == ["learning rate", "batch size"]
-    own = Measures(headings={"lr": "rate"})
+    own = MetricOptions(headings={"lr": "rate"})
     assert [c.heading for c in table(outcomes, own).columns][2:4] == ["rate", "bs"]
 
 
@@ -232,8 +232,8 @@ def test_no_two_columns_have_one_key_or_heading() -> None:
         )
         for n in range(2)
     ]
-    measures = Measures(headings={"lr": "learning rate", "learning-rate": "learning rate"})
-    made = table(outcomes, measures)
+    options = MetricOptions(headings={"lr": "learning rate", "learning-rate": "learning rate"})
+    made = table(outcomes, options)
     keys = [column.key for column in made.columns]
     headings = [column.heading for column in made.columns]
     assert len(set(keys)) == len(keys)
@@ -280,7 +280,7 @@ def test_the_best_value_is_shown_where_it_differs_from_the_last() -> None:
 
 
 def test_a_metric_that_matched_nowhere_or_not_everywhere_is_named() -> None:
-    measures = Measures(
+    options = MetricOptions(
         metrics=(MetricPattern("bleu", "train", "x"), MetricPattern("wer", "train", "y"))
     )
     outcomes = [
@@ -294,7 +294,7 @@ def test_a_metric_that_matched_nowhere_or_not_everywhere_is_named() -> None:
         )
         for n, (wer, note) in enumerate(((5.0, ""), (None, "not a number: 'abc'")))
     ]
-    made = table(outcomes, measures)
+    made = table(outcomes, options)
     assert made.values("bleu") == [None, None]
     assert [w for w in made.warnings if "'bleu'" in w and "none of the 2" in w]
     assert [
@@ -356,18 +356,18 @@ def test_no_experiments_make_an_empty_table() -> None:
 
 def test_a_failed_experiment_is_no_reason_to_doubt_a_pattern() -> None:
     """It ended before the line was printed; where a finished one lacks it too, that is said."""
-    measures = Measures(metrics=(MetricPattern("bleu", "", "BLEU = (.*)"),))
+    options = MetricOptions(metrics=(MetricPattern("bleu", "", "BLEU = (.*)"),))
     found = summary({"train": {"loss": 0.5}}, measured={"bleu": {"value": 27.5}})
     lost = summary({"train": {"loss": 0.5}}, measured={"bleu": {"value": None}})
     failed = outcome("failed", {"lr": 1}, lost, status="failed")
-    assert table([failed, outcome("good", {"lr": 2}, found)], measures).warnings == ()
+    assert table([failed, outcome("good", {"lr": 2}, found)], options).warnings == ()
     assert (
         "only 1 of the 2"
         in table(
-            [failed, outcome("a", {"lr": 2}, found), outcome("b", {"lr": 3}, lost)], measures
+            [failed, outcome("a", {"lr": 2}, found), outcome("b", {"lr": 3}, lost)], options
         ).warnings[0]
     )
-    assert "none of the 1" in table([failed], measures).warnings[0]
+    assert "none of the 1" in table([failed], options).warnings[0]
 
 
 def test_a_note_tells_what_an_experiment_waits_for() -> None:
@@ -410,7 +410,7 @@ def test_columns_stand_in_the_order_that_the_documentation_tells() -> None:
     train = {"val_dsc": 0, "val_f1": 1, "val_acc": best, "loss": 1, "val_loss": 2}
     logged = {"train": train, "test": {"bleu": 3, "loss": 4}}
     found = summary(logged, total_epochs=3, total_job_ranks=2, measured={"wer": {"value": 5}})
-    measures = Measures(
+    options = MetricOptions(
         metrics=(MetricPattern("wer", "train", "x"),), objective=Objective("val_f1", "max")
     )
     spent = {"wall_time_s": 9.0, "gpus": 1, "max_memory_mb": 7.0, "attempt": 2}
@@ -419,14 +419,14 @@ def test_columns_stand_in_the_order_that_the_documentation_tells() -> None:
         for n in (1, 2)
     ]
     costs = ["wall_time_s", "gpu_time_s", "max_memory_mb", "attempts"]
-    assert [column.key for column in table(outcomes, measures).columns] == [
+    assert [column.key for column in table(outcomes, options).columns] == [
         *("experiment", "status", "val_f1", "lr", "bs", "total_job_ranks", "total_epochs"),
         *("val_loss", "val_acc", "val_dsc", "wer"),
         *("best_val_acc", "best_val_acc_epoch", "train.loss", "bleu", "test.loss"),
         *(f"{stage}.{cost}" for stage in ("train", "test") for cost in costs),
         *("log", "pdf", "folder"),
     ]  # fmt: skip
-    headings = {column.key: column.heading for column in table(outcomes, measures).columns}
+    headings = {column.key: column.heading for column in table(outcomes, options).columns}
     assert headings["train.wall_time_s"] == "train wall time (s)"
     assert headings["best_val_acc_epoch"] == "best val_acc epoch"
     assert headings["pdf"] == "PDF"
@@ -473,18 +473,18 @@ def test_of_equally_telling_metrics_the_first_is_chosen() -> None:
     found = summary({"train": {"val_f1": 0.5, "val_dice_score": 0.5, "f1": 1}})
     assert table([outcome("a", {}, found)]).objective == "val_f1"
     both = {"bleu": {"value": 1}, "acc": {"value": 2}}
-    measures = Measures(metrics=(MetricPattern("acc", "", "x"), MetricPattern("bleu", "", "x")))
-    assert table([outcome("a", {}, summary({}, measured=both))], measures).objective == "acc"
+    options = MetricOptions(metrics=(MetricPattern("acc", "", "x"), MetricPattern("bleu", "", "x")))
+    assert table([outcome("a", {}, summary({}, measured=both))], options).objective == "acc"
 
 
 def test_warnings_name_each_metric_that_is_missing() -> None:
     """The objective's first, then the patterns', in the order of the file."""
-    measures = Measures(
+    options = MetricOptions(
         metrics=(MetricPattern("a", "train", "x"), MetricPattern("b", "", "x")),
         objective=Objective("acc1 + loss2", "max"),
     )
     found = summary({"train": {"acc": 1, "loss": 2}}, measured={})
-    warnings = table([outcome("e", {}, found)], measures).warnings
+    warnings = table([outcome("e", {}, found)], options).warnings
     assert [warning.partition(":")[0] for warning in warnings] == [
         "objective 'acc1 + loss2'", "objective 'acc1 + loss2'", "metric 'a'", "metric 'b'",
     ]  # fmt: skip

@@ -26,7 +26,7 @@ from sweepmake.logs.summary import Json, number
 if TYPE_CHECKING:
     from sweepmake.params.metrics import MetricPattern
 
-__all__ = ["LONGEST", "Found", "MetricSearch", "measured"]
+__all__ = ["LONGEST", "Found", "MetricSearch", "user_metrics"]
 
 LONGEST = 65_536
 """So many characters of a line are searched."""
@@ -252,7 +252,7 @@ class MetricSearch:
         self._streams.clear()
 
 
-def measured(
+def user_metrics(
     metrics: Sequence[MetricPattern], stages: Mapping[str, Mapping[str, Found]]
 ) -> dict[str, Json]:
     """Return the `measured` part of metrics.json.

@@ -49,14 +49,14 @@ class ParsedLogs(NamedTuple):
         metrics: metrics.json.
         rows: rows of the history.
         columns: its metric columns.
-        measured: the user's own metrics, as in metrics.json (see docs/readers.md).
+        user_metrics: the user's own metrics, as in metrics.json (see docs/readers.md).
     """
 
     history: Path
     metrics: Path
     rows: int
     columns: tuple[str, ...]
-    measured: Mapping[str, Json] = {}
+    user_metrics: Mapping[str, Json] = {}
 
     @property
     def notes(self) -> list[str]:
@@ -64,7 +64,7 @@ class ParsedLogs(NamedTuple):
         return [
             f"metric '{name}': {entry['note']}"
             + f" in stage '{entry['stage']}'" * bool(entry["stage"])
-            for name, entry in self.measured.items()
+            for name, entry in self.user_metrics.items()
             if isinstance(entry, dict) and entry["note"]
         ]
 
@@ -222,8 +222,8 @@ def parse_logs(
         history = output / "history.csv.gz"
         columns = write_history(history, rows)
         summary = output / "metrics.json"
-        measured = _measured(found, metrics)
-        _write_json(summary, _summary(found, measured, read_with(options, metrics)))
+        user_metrics = _user_metrics(found, metrics)
+        _write_json(summary, _summary(found, user_metrics, read_with(options, metrics)))
     finally:
         spool.close()
     if options.excel:
@@ -231,7 +231,7 @@ def parse_logs(
 
         write_excel(history, summary, output / "history.xlsx")
     count = sum(stream.rows for *_, stream in rows)
-    return ParsedLogs(history, summary, count, tuple(columns), measured)
+    return ParsedLogs(history, summary, count, tuple(columns), user_metrics)
 
 
 def _search(stage: str, metrics: Sequence[MetricPattern]) -> MetricSearch | None:
@@ -244,14 +244,14 @@ def _search(stage: str, metrics: Sequence[MetricPattern]) -> MetricSearch | None
     return MetricSearch(wanted)
 
 
-def _measured(found: Sequence[_Stage], metrics: Sequence[MetricPattern]) -> dict[str, Json]:
+def _user_metrics(found: Sequence[_Stage], metrics: Sequence[MetricPattern]) -> dict[str, Json]:
     """Return what was found of the user's metrics, by their names."""
     if not metrics:
         return {}
-    from sweepmake.logs.extract import measured
+    from sweepmake.logs.extract import user_metrics
 
     stages = {one.logs.stage: one.search.found if one.search else {} for one in found}
-    return measured(metrics, stages)
+    return user_metrics(metrics, stages)
 
 
 @contextmanager
@@ -267,15 +267,15 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 def _summary(
-    found: Sequence[_Stage], measured: dict[str, Json], how: dict[str, Json]
+    found: Sequence[_Stage], user_metrics: dict[str, Json], how: dict[str, Json]
 ) -> dict[str, Json]:
     """Return metrics.json's content."""
     summaries = [stage.summary() for stage in found]
     content: dict[str, Json] = flat_keys(summaries)
     content["format_version"] = FORMAT_VERSION
     content["read_with"] = how
-    if measured:
-        content["measured"] = measured
+    if user_metrics:
+        content["measured"] = user_metrics
     content["stages"] = {one.stage: describe_stage(one) for one in summaries}
     shown = next((s for s in found if any(stream.rows for *_, stream in s.rows)), None)
     streams = [(rank, stream) for _, rank, stream in shown.rows] if shown else []

@@ -108,7 +108,7 @@ def _is_read(study: Study, experiment: Experiment, stages: Sequence[StageLogs]) 
     return (
         summary.get("format_version") == FORMAT_VERSION
         and set(summary.get("stages", {})) == {stage.stage for stage in stages}
-        and summary.get("read_with") == read_with(options, study.measures.metrics)
+        and summary.get("read_with") == read_with(options, study.metric_options.metrics)
     )
 
 
@@ -130,7 +130,7 @@ def _refresh_experiment(study: Study, experiment: Experiment) -> str:
         if not _is_read(study, experiment, stages):
             options = LogOptions.from_config(study.log_options)
             folder = study.result(experiment, "metrics.json").parent
-            parse_logs(stages, folder, options=options, metrics=study.measures.metrics)
+            parse_logs(stages, folder, options=options, metrics=study.metric_options.metrics)
         plot_ranks(
             study.result(experiment, "history.csv.gz"),
             study.result(experiment, "metrics.json"),

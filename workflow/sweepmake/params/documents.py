@@ -1,4 +1,4 @@
-"""The documents after the first: each is one set of choices, swept as a grid."""
+"""The documents after the first: each is one set of choices, swept as a document."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import itertools
 import math
 import random
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sweepmake.errors import InputError, suggestion
-from sweepmake.params.first_document import Alias, describe, parameter_key
+from sweepmake.params.first_document import Alias, parameter_key
+from sweepmake.params.origin import Origin, describe
 from sweepmake.params.yaml_reader import Fields, Items, Node, Scalar, Source
 
-__all__ = ["MOST_COMBINATIONS", "Document", "combinations", "read_documents", "select_titles"]
+__all__ = ["MOST_COMBINATIONS", "Document", "choices_schema", "combinations", "read_documents",
+           "select_titles"]  # fmt: skip
 
 MOST_COMBINATIONS = 1_000_000
-_OPTIONS = ("_title", "_cmd")
+_OPTIONS = {
+    "_title": "What --config title=… selects",
+    "_cmd": "The stages to run, all of them where absent",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,12 @@ class Document:
 
     @property
     def size(self) -> int:
-        """How many combinations the grid has."""
+        """How many combinations its choices have."""
         return math.prod(len(values) for values in self.choices.values())
 
 
 def read_documents(
-    source: Source, stages: Sequence[str], aliases: dict[str, Alias]
+    source: Source, stages: Sequence[str], aliases: Mapping[str, Alias]
 ) -> tuple[Document, ...]:
     """Return the documents of choices.
 
@@ -58,13 +63,13 @@ def read_documents(
             hint="add a line '---' and below it the values to try, such as 'lr: [0.1, 0.01]'",
         )
     return tuple(
-        _read_grid(source, index, node, stages, aliases)
+        _read_document(source, index, node, stages, aliases)
         for index, node in enumerate(source.documents[1:], 1)
     )
 
 
-def _read_grid(
-    source: Source, index: int, node: Node, stages: Sequence[str], aliases: dict[str, Alias]
+def _read_document(
+    source: Source, index: int, node: Node, stages: Sequence[str], aliases: Mapping[str, Alias]
 ) -> Document:
     what = f"document {index + 1}"
     if not isinstance(node, Fields) or not node.fields:
@@ -85,14 +90,32 @@ def _read_grid(
             selected = _selected(source, field.value, stages)
         elif key.startswith("_"):
             raise source.error(
-                f"{what}: unknown key '{key}'", field.key, hint=suggestion(key, _OPTIONS)
+                f"{what}: unknown key '{key}'", field.key, hint=suggestion(key, tuple(_OPTIONS))
             )
         else:
-            name = parameter_key(source, field.key, what)
+            name = parameter_key(Origin(source.file, what=what), field.key)
             choices[name] = _values(source, name, field.value)
             if name in aliases:
                 _check_cases(source, aliases[name], choices[name])
     return Document(index, node.line, titles, selected, choices)
+
+
+def choices_schema() -> dict[str, object]:
+    """Return the JSON schema of a document of choices."""
+    value = {"$ref": "#/$defs/value"}
+    word = {"type": ["string", "number", "boolean"]}
+    words = {"oneOf": [word, {"type": "array", "items": word}]}
+    parameters = {"anyOf": [{"$ref": "#/$defs/parameter"}, {"enum": list(_OPTIONS)}]}
+    return {
+        "description": "Values to try, swept as a grid; a single value needs no brackets",
+        "type": "object",
+        "minProperties": 1,
+        "properties": {name: {"description": text, **words} for name, text in _OPTIONS.items()},
+        "propertyNames": parameters,
+        "additionalProperties": {
+            "oneOf": [value, {"type": "array", "minItems": 1, "items": value}]
+        },
+    }
 
 
 def _words(source: Source, node: Node, what: str) -> tuple[Scalar, ...]:
@@ -154,12 +177,12 @@ def _check_cases(source: Source, alias: Alias, choices: tuple[Scalar, ...]) -> N
 
 
 def select_titles(
-    source: Source, grids: Sequence[Document], titles: Collection[str]
+    source: Source, documents: Sequence[Document], titles: Collection[str]
 ) -> tuple[Document, ...]:
     """Return the documents that have one of these titles, all of them where none is given."""
     if not titles:
-        return tuple(grids)
-    there = tuple(dict.fromkeys(title for grid in grids for title in grid.titles))
+        return tuple(documents)
+    there = tuple(dict.fromkeys(title for document in documents for title in document.titles))
     for title in titles:
         if not there:
             raise source.error(
@@ -170,39 +193,39 @@ def select_titles(
             raise source.error(
                 f"no document has the title '{title}'", hint=suggestion(title, there)
             )
-    return tuple(grid for grid in grids if not set(titles).isdisjoint(grid.titles))
+    return tuple(one for one in documents if not set(titles).isdisjoint(one.titles))
 
 
 def combinations(
-    grid: Document, sample: int | None, sample_seed: int, *, file: str
+    document: Document, sample: int | None, sample_seed: int, *, file: str
 ) -> Iterator[tuple[int, ...]]:
-    """Yield combinations of a grid, in file order, as the index of each parameter's value.
+    """Yield combinations of a document's choices, in file order: the index of each one's value.
 
     The last parameter changes fastest, as in mlrunner (itertools.product). A sample is drawn from
     the seed and the document's index alone: the same one however the documents are selected.
 
     Args:
-        grid: the document.
+        document: its choices are combined.
         sample: how many combinations to draw, None for all.
         sample_seed: what the draw depends on.
         file: where the document stands, for messages.
 
     Raises:
-        InputError: the grid, or the sample, has more than a million combinations.
+        InputError: the document, or the sample, has more than a million combinations.
     """
-    sizes = [len(values) for values in grid.choices.values()]
-    total = grid.size
+    sizes = [len(values) for values in document.choices.values()]
+    total = document.size
     if min(total, sample or total) > MOST_COMBINATIONS or total > sys.maxsize:
         raise InputError(
             f"the document asks for {total:,} experiments, more than {MOST_COMBINATIONS:,}",
             file=file,
-            line=grid.line,
+            line=document.line,
             hint="try fewer values, or draw some with --config sample=100",
         )
     if sample is None or sample >= total:
         yield from itertools.product(*[range(size) for size in sizes])
         return
-    draw = random.Random(f"{sample_seed}-{grid.index}").sample(range(total), sample)
+    draw = random.Random(f"{sample_seed}-{document.index}").sample(range(total), sample)
     for number in sorted(draw):
         indexes = []
         for size in reversed(sizes):

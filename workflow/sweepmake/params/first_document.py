@@ -1,79 +1,64 @@
-"""The first document of a params.yaml: templates, defaults, aliases, slots, `stage:` and `name:`.
+"""The first document of a params.yaml: templates, defaults, aliases, slots, `stage:`, metrics.
 
 mlrunner 0.5.9 reads `template`, `default`, `alias` and `resource` there (utils/config.py) and
-ignores every other key, so ours may stand in a file that both read. `metric`, `objective` and
-`over` are read by measures_reader. Other keys are allowed, as homes of anchors, unless they look
-like one of these misspelt.
+ignores every other key, so ours may stand in a file that both read. Other keys are allowed, as
+homes of anchors, unless they look like one of these misspelt.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sweepmake.errors import suggestion
 from sweepmake.params.commands import Template, parse_template
+from sweepmake.params.kinds import Kind, key, keys_of, read_keys
+from sweepmake.params.metrics import MetricOptions, MetricPattern, Objective
+from sweepmake.params.metrics_reader import METRICS, OBJECTIVE, OVER, check_over, check_stage
 from sweepmake.params.naming import Value, identity
-from sweepmake.params.slot_list import parse_slots
-from sweepmake.params.yaml_reader import (
-    Field,
-    Fields,
-    Items,
-    Node,
-    Plain,
-    Scalar,
-    Source,
-    SwitchWord,
-)
+from sweepmake.params.origin import Origin, describe, plain_text
+from sweepmake.params.slot_list import slots
+from sweepmake.params.stage_options import ALL, STAGE_OPTIONS, StageOptions, options_of
+from sweepmake.params.yaml_reader import Fields, Node, Plain, Scalar, Source, SwitchWord
 
 __all__ = [
-    "SETTINGS",
-    "TOP_LEVEL",
+    "PARAMETER_SCHEMA",
+    "VALUE_SCHEMA",
     "Alias",
     "FirstDocument",
     "Stage",
     "build_stages",
-    "describe",
-    "expect_fields",
+    "metric_options",
     "parameter_key",
-    "plain_text",
     "read_first_document",
     "settle",
 ]
 
-TOP_LEVEL = (
-    *("template", "default", "alias", "resource", "stage", "name"),
-    *("metric", "objective", "over"),
-)
-SETTINGS = {"gpu": 0, "threads": 1, "mem_mb": 1, "runtime": 1, "retries": 0}  # least allowed value
-_RULE_NAMES = ("all", "stages", "results")
-_STAGE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}")
+_TARGETS = (ALL, "stages", "results")
+_STAGE_NAME = r"[A-Za-z][A-Za-z0-9_.-]{0,31}"
 _KEY = re.compile(r"[\w-]+")
+PARAMETER_SCHEMA = {"type": "string", "pattern": r"^(?!_)[\w-]+$"}
+VALUE_SCHEMA = {"type": ["string", "number", "boolean", "null"]}
+_OF_PARAMETERS = {
+    "type": "object",
+    "propertyNames": {"$ref": "#/$defs/parameter"},
+    "additionalProperties": {"$ref": "#/$defs/value"},
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(StageOptions):
     """One command template and what a run of it needs.
 
     Attributes:
         name: its key in `template`.
         template: the parsed command.
-        gpu: slots that a run holds; 0 for a stage that needs no GPU.
-        threads: CPU threads.
-        mem_mb: memory, None where nothing is said.
-        runtime: time limit in minutes, None where nothing is said.
-        retries: how often a failed run is tried again.
     """
 
     name: str
     template: Template
-    gpu: int = 1
-    threads: int = 1
-    mem_mb: int | None = None
-    runtime: int | None = None
-    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +80,13 @@ class Alias:
         holds equal (1, 1.0 and true; `on` and true).
         """
         wanted = identity(settle(choice.value, as_flag=False))
-        for key, case in self.cases:
-            if identity(settle(key.value, as_flag=False)) == wanted:
+        for name, case in self.cases:
+            if identity(settle(name.value, as_flag=False)) == wanted:
                 return case
-        for key, case in self.cases:
-            if settle(key.value, as_flag=True) == settle(choice.value, as_flag=True):
+        for name, case in self.cases:
+            if settle(name.value, as_flag=True) == settle(choice.value, as_flag=True):
                 return case
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class FirstDocument:
-    """The first document, its shape checked; templates are parsed once all parameters are known."""
-
-    templates: dict[str, Scalar]
-    defaults: dict[str, Scalar]
-    aliases: dict[str, Alias]
-    settings: dict[str, dict[str, int]]
-    name: Scalar | None
-    slots: tuple[str, ...] | None
 
 
 def settle(value: Plain, *, as_flag: bool) -> Value:
@@ -123,55 +96,195 @@ def settle(value: Plain, *, as_flag: bool) -> Value:
     return value
 
 
-def describe(node: Node) -> str:
-    """Return what a node is, for "found …" in a message."""
-    if isinstance(node, Fields):
-        return "a mapping"
-    if isinstance(node, Items):
-        return "a list" if node.items else "an empty list"
-    if node.value is None:
-        return "nothing"
-    kind = {bool: "the boolean", int: "the number", float: "the number"}.get(type(node.value))
-    short = node.text if len(node.text) <= 60 else node.text[:57] + "…"
-    return f"{kind} {short}" if kind else f"'{short}'"
-
-
-def plain_text(node: Node) -> str | None:
-    """Return the text of a scalar that is a text (a switch word counts), None for anything else."""
-    if isinstance(node, Scalar) and isinstance(node.value, str | SwitchWord):
-        return node.text
-    return None
-
-
-def expect_fields(source: Source, node: Node, what: str, *, hint: str | None = None) -> Fields:
-    """Return a node that must be a mapping with something in it."""
-    if not isinstance(node, Fields) or not node.fields:
-        found = "an empty mapping" if isinstance(node, Fields) else describe(node)
-        raise source.error(f"{what}: expected a mapping, found {found}", node, hint=hint)
-    return node
-
-
-def parameter_key(source: Source, key: Scalar, what: str) -> str:
+def parameter_key(origin: Origin, key: Scalar) -> str:
     """Return a mapping's key as the name of a parameter."""
     if plain_text(key) is None:
-        raise source.error(
-            f"{what}: expected a parameter's name, found {describe(key)} as key",
-            key,
-            hint=f'write it in quotes: "{key.text}"' if key.text else None,
+        quoted = f'write it in quotes: "{key.text}"' if key.text else None
+        raise origin.error(
+            f"expected a parameter's name, found {describe(key)} as key", key, hint=quoted
         )
     if not _KEY.fullmatch(key.text):
-        raise source.error(
-            f"{what}: found '{key.text}' as a parameter's name, "
-            "expected letters, digits, '_' and '-' only",
+        raise origin.error(
+            f"found '{key.text}' as a parameter's name, expected letters, digits, '_' and '-' only",
             key,
         )
     if key.text.startswith("_"):
-        raise source.error(
-            f"{what}: found '{key.text}'; names that begin with '_' are reserved",
+        raise origin.error(
+            f"found '{key.text}'; names that begin with '_' are reserved",
             key,
             hint="rename the parameter",
         )
     return key.text
+
+
+def _expect_filled(node: Node, origin: Origin) -> Fields:
+    """Return a node that must be a mapping with something in it."""
+    if not isinstance(node, Fields) or not node.fields:
+        raise origin.expected("a mapping", node)
+    return node
+
+
+def _read_templates(node: Node, origin: Origin) -> dict[str, Scalar]:
+    """Return each stage's name and command, in file order."""
+    templates: dict[str, Scalar] = {}
+    for stage in _expect_filled(node, origin).fields:
+        name = stage.key.text
+        if plain_text(stage.key) is None or not re.fullmatch(_STAGE_NAME, name):
+            raise origin.error(
+                f"found '{name}' as a stage's name, expected a letter and then at most 31 letters, "
+                "digits, '_', '-' or '.'",
+                stage.key,
+                hint="the name becomes part of file names and rule names",
+            )
+        if name in _TARGETS:
+            raise origin.error(
+                f"'{name}' cannot name a stage: it is a target of the workflow",
+                stage.key,
+                hint="rename the stage",
+            )
+        if not isinstance(stage.value, Scalar) or not isinstance(stage.value.value, str):
+            raise origin.named(f"template of '{name}'").expected(
+                "a command",
+                stage.value,
+                hint="put the command in quotes, or on the lines after '>'",
+            )
+        templates[name] = stage.value
+    return templates
+
+
+def _templates_schema() -> dict[str, object]:
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{_STAGE_NAME}$", "not": {"enum": list(_TARGETS)}},
+        "additionalProperties": {"type": "string", "pattern": r"\S"},
+    }
+
+
+def _read_defaults(node: Node, origin: Origin) -> dict[str, Scalar]:
+    """Return each parameter's default."""
+    if not isinstance(node, Fields):
+        raise origin.expected("a mapping", node)
+    defaults: dict[str, Scalar] = {}
+    for field in node.fields:
+        name = parameter_key(origin, field.key)
+        defaults[name] = _one_value(field.value, origin.named(f"default of '{name}'"))
+    return defaults
+
+
+def _one_value(node: Node, origin: Origin) -> Scalar:
+    if not isinstance(node, Scalar):
+        raise origin.expected(
+            "one value", node, hint="lists of values to try stand in the documents after the first"
+        )
+    return node
+
+
+def _read_aliases(node: Node, origin: Origin) -> dict[str, Alias]:
+    """Return the aliases; every case of one sets the same parameters."""
+    if not isinstance(node, Fields):
+        raise origin.expected("a mapping", node)
+    aliases: dict[str, Alias] = {}
+    for field in node.fields:
+        name = parameter_key(origin, field.key)
+        alias = origin.named(f"alias '{name}'")
+        cases: list[tuple[Scalar, dict[str, Scalar]]] = []
+        for case in _expect_filled(field.value, alias).fields:
+            inside = origin.named(f"alias '{name}', case '{case.key.text}'")
+            targets = {
+                parameter_key(inside, target.key): _one_value(
+                    target.value, inside.inside(target.key.text)
+                )
+                for target in _expect_filled(case.value, inside).fields
+            }
+            if cases and targets.keys() != cases[0][1].keys():
+                raise origin.named("").error(
+                    f"{inside.what} sets {_listed(targets)}, but case '{cases[0][0].text}' "
+                    f"sets {_listed(cases[0][1])}",
+                    case.key,
+                    hint="every case of an alias sets the same parameters",
+                )
+            cases.append((case.key, targets))
+        aliases[name] = Alias(name, tuple(cases))
+    return aliases
+
+
+def _aliases_schema() -> dict[str, object]:
+    case = {**_OF_PARAMETERS, "minProperties": 1}
+    cases = {"type": "object", "minProperties": 1, "additionalProperties": case}
+    return {**_OF_PARAMETERS, "additionalProperties": cases}
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _read_name(node: Node, origin: Origin) -> Scalar:
+    """Return the template of names, which name_template parses."""
+    if not isinstance(node, Scalar) or plain_text(node) is None:
+        raise origin.expected("a template such as lr_{lr}", node)
+    return node
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDocument:
+    """The first document, its shape checked; templates are parsed once all parameters are known."""
+
+    template: Mapping[str, Scalar] = key(
+        Kind(_read_templates, _templates_schema),
+        {},
+        "The command of each stage, in the order in which the stages run",
+        example="{train: python train.py}",
+        required=True,
+    )
+    default: Mapping[str, Scalar] = key(
+        Kind(_read_defaults, lambda: dict(_OF_PARAMETERS)),
+        {},
+        "Values of the parameters that an experiment does not choose",
+        example="{lr: 0.1}",
+    )
+    alias: Mapping[str, Alias] = key(
+        Kind(_read_aliases, _aliases_schema),
+        {},
+        "Names for several parameters set together; every case of an alias sets the same ones",
+        example="{size: {small: {width: 1}, large: {width: 2}}}",
+    )
+    resource: tuple[str, ...] | None = key(
+        slots(alone=False),
+        None,
+        'GPU slots: one entry per slot, "0,1" is a pair in one slot',
+        example="[0, 1]",
+    )
+    stage: Mapping[str, Mapping[str, object]] = key(
+        STAGE_OPTIONS,
+        {},
+        "What a run of each stage needs; what stands under `all` holds for every stage",
+        example="{train: {gpu: 2}, avg: {gpu: 0}}",
+    )
+    name: Scalar | None = key(
+        Kind(_read_name, lambda: {"type": "string", "pattern": r"\S"}),
+        None,
+        "A template of the experiments' names",
+        example="lr_{lr}",
+    )
+    metric: Mapping[str, MetricPattern] = key(
+        METRICS,
+        {},
+        "Numbers that regular expressions read out of the stages' logs",
+        example=r"{bleu: {stage: test, pattern: 'BLEU4? = ([\d.]+)'}}",
+    )
+    objective: Objective | None = key(
+        OBJECTIVE,
+        None,
+        "What orders the experiments: a metric or an expression of metrics",
+        example="{metric: val_acc, mode: max}",
+    )
+    over: tuple[str, ...] | None = key(
+        OVER,
+        None,
+        "The parameters over which results are averaged; [] for none",
+        example="[seed, fold]",
+    )
 
 
 def read_first_document(source: Source) -> FirstDocument:
@@ -182,181 +295,63 @@ def read_first_document(source: Source) -> FirstDocument:
     """
     if not source.documents:
         raise source.error("the file is empty", hint="begin with 'template:', see config/README.md")
-    top = expect_fields(
-        source,
-        source.documents[0],
-        "the first document",
-        hint="it holds 'template:' and 'default:'",
-    )
-    _check_top_level(source, top)
-    templates = dict(_templates(source, top))
-    aliases = dict(_aliases(source, top))
-    name = top.get("name")
-    if name is not None and plain_text(name.value) is None:
-        raise source.error(
-            f"'name': expected a template such as lr_{{lr}}, found {describe(name.value)}",
-            name.value,
-        )
-    return FirstDocument(
-        templates=templates,
-        defaults=dict(_defaults(source, top)),
-        aliases=aliases,
-        settings=dict(_settings(source, top, templates)),
-        name=name.value if name is not None and isinstance(name.value, Scalar) else None,
-        slots=_slots(source, top),
-    )
-
-
-def _check_top_level(source: Source, top: Fields) -> None:
-    """Raise for a missing template and for a misspelt key; other keys are the user's own."""
+    origin = Origin(source.file)
+    whole = origin.named("the first document", hint="it holds 'template:' and 'default:'")
+    top = _expect_filled(source.documents[0], whole)
+    keys = keys_of(FirstDocument)
     for field in top.fields:
         word = field.key.text
-        if word not in TOP_LEVEL and difflib.get_close_matches(word, TOP_LEVEL, 1, 0.75):
-            hint = suggestion(word, TOP_LEVEL)
-            raise source.error(f"unknown key '{word}' in the first document", field.key, hint=hint)
-    if top.get("template") is None:
-        raise source.error(
-            "the first document has no 'template'",
-            top,
-            hint="it holds the command of each stage, see config/README.md",
-        )
-
-
-def _templates(source: Source, top: Fields) -> Iterator[tuple[str, Scalar]]:
-    """Yield each stage's name and command, in file order."""
-    field = top.get("template")
-    assert field is not None  # _check_top_level has seen it
-    hint = "write one command per stage: 'train: python train.py'"
-    for stage in expect_fields(source, field.value, "'template'", hint=hint).fields:
-        name = stage.key.text
-        if plain_text(stage.key) is None or not _STAGE_NAME.fullmatch(name):
-            raise source.error(
-                f"found '{name}' as a stage's name, expected a letter and then at most 31 letters, "
-                "digits, '_', '-' or '.'",
-                stage.key,
-                hint="the name becomes part of file names and rule names",
+        if word not in keys and difflib.get_close_matches(word, keys, 1, 0.75):
+            hint = suggestion(word, tuple(keys))
+            raise origin.error(f"unknown key '{word}' in the first document", field.key, hint=hint)
+    ours = Fields(tuple(field for field in top.fields if field.key.text in keys), top.line)
+    first = FirstDocument(**read_keys(FirstDocument, ours, origin, nulls=True))  # type: ignore[arg-type]
+    for stage in first.stage:
+        if stage != ALL and stage not in first.template:
+            hint = suggestion(stage, (*first.template, ALL))
+            raise origin.named("'stage'").error(
+                f"unknown stage '{stage}'", _key_within(top, "stage", stage), hint=hint
             )
-        if name in _RULE_NAMES:
-            raise source.error(
-                f"'{name}' cannot name a stage: it is a target of the workflow",
-                stage.key,
-                hint="rename the stage",
-            )
-        if not isinstance(stage.value, Scalar) or not isinstance(stage.value.value, str):
-            raise source.error(
-                f"template of '{name}': expected a command, found {describe(stage.value)}",
-                stage.value,
-                hint="put the command in quotes, or on the lines after '>'",
-            )
-        yield name, stage.value
+    return first
 
 
-def _defaults(source: Source, top: Fields) -> Iterator[tuple[str, Scalar]]:
-    """Yield each parameter's default."""
-    for field in _optional(source, top, "default"):
-        key = parameter_key(source, field.key, "'default'")
-        yield key, _one_value(source, field.value, f"default of '{key}'")
-
-
-def _one_value(source: Source, node: Node, what: str) -> Scalar:
-    if not isinstance(node, Scalar):
-        raise source.error(
-            f"{what}: expected one value, found {describe(node)}",
-            node,
-            hint="lists of values to try stand in the documents after the first",
-        )
-    return node
-
-
-def _optional(source: Source, top: Fields, name: str) -> tuple[Field, ...]:
-    """Return the fields of a mapping that may be absent, or be there with nothing in it."""
+def _key_within(top: Fields, name: str, key: str) -> Node:
+    """Return a key of the mapping that stands behind a key, to name its line."""
     field = top.get(name)
-    if field is None or (isinstance(field.value, Fields) and not field.value.fields):
-        return ()
-    return expect_fields(source, field.value, f"'{name}'").fields
+    inner = field.value.get(key) if field and isinstance(field.value, Fields) else None
+    return inner.key if inner else top
 
 
-def _aliases(source: Source, top: Fields) -> Iterator[tuple[str, Alias]]:
-    """Yield the aliases; every case of one sets the same parameters."""
-    for field in _optional(source, top, "alias"):
-        name = parameter_key(source, field.key, "'alias'")
-        cases: list[tuple[Scalar, dict[str, Scalar]]] = []
-        for case in expect_fields(source, field.value, f"alias '{name}'").fields:
-            what = f"alias '{name}', case '{case.key.text}'"
-            targets = {
-                parameter_key(source, target.key, what): _one_value(
-                    source, target.value, f"{what}, '{target.key.text}'"
-                )
-                for target in expect_fields(source, case.value, what).fields
-            }
-            if cases and targets.keys() != cases[0][1].keys():
-                raise source.error(
-                    f"{what} sets {_listed(targets)}, but case '{cases[0][0].text}' "
-                    f"sets {_listed(cases[0][1])}",
-                    case.key,
-                    hint="every case of an alias sets the same parameters",
-                )
-            cases.append((case.key, targets))
-        yield name, Alias(name, tuple(cases))
+def metric_options(
+    source: Source, first: FirstDocument, parameters: Collection[str]
+) -> MetricOptions:
+    """Return what the first document says about metrics.
 
+    Args:
+        source: the file, for messages.
+        first: its first document.
+        parameters: all parameters of its experiments.
 
-def _listed(names: Collection[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-def _settings(
-    source: Source, top: Fields, templates: dict[str, Scalar]
-) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield what `stage:` says about each stage."""
-    for field in _optional(source, top, "stage"):
-        stage = field.key.text
-        if stage not in templates:
-            hint = suggestion(stage, tuple(templates))
-            raise source.error(f"'stage': unknown stage '{stage}'", field.key, hint=hint)
-        settings = {}
-        for setting in expect_fields(source, field.value, f"'stage', '{stage}'").fields:
-            name, node = setting.key.text, setting.value
-            if name not in SETTINGS:
-                hint = suggestion(name, tuple(SETTINGS))
-                raise source.error(
-                    f"'stage', '{stage}': unknown key '{name}'", setting.key, hint=hint
-                )
-            value = node.value if isinstance(node, Scalar) else None
-            if not isinstance(value, int) or isinstance(value, bool) or value < SETTINGS[name]:
-                raise source.error(
-                    f"'stage', '{stage}', '{name}': expected a whole number of at least "
-                    f"{SETTINGS[name]}, found {describe(node)}",
-                    node,
-                    hint="runtime is in minutes, mem_mb in megabytes",
-                )
-            settings[name] = value
-        yield stage, settings
-
-
-def _slots(source: Source, top: Fields) -> tuple[str, ...] | None:
-    """Return the slots of `resource`, None where it is absent."""
-    field = top.get("resource")
-    if field is None:
-        return None
-    if not isinstance(field.value, Items):
-        raise source.error(
-            f"'resource': expected a list of GPUs, found {describe(field.value)}",
-            field.value,
-            hint="resource: [0, 1]",
-        )
-    slots: list[str] = []
-    for item in field.value.items:
-        entry = (
-            [part.text if isinstance(part, Scalar) else "…" for part in item.items]
-            if isinstance(item, Items)
-            else item.value
-            if isinstance(item, Scalar) and isinstance(item.value, int | str)
-            else describe(item)
-        )
-        slots += parse_slots([entry], where="'resource'", file=source.file, line=item.line)
-    if not slots:
-        parse_slots([], where="'resource'", file=source.file, line=field.value.line)
-    return tuple(slots)
+    Raises:
+        InputError: a stage or a parameter is named that there is not.
+    """
+    for metric in first.metric.values():
+        check_stage(metric, tuple(first.template), "")
+    top = source.documents[0]
+    field = top.get("over") if isinstance(top, Fields) else None
+    at = field.value if field is not None else None
+    check_over(
+        first.over or (),
+        parameters,
+        lambda problem, hint: source.error(problem, at, hint=hint),
+    )
+    default = MetricOptions()
+    return MetricOptions(
+        metrics=tuple(first.metric.values()),
+        objective=first.objective,
+        over=default.over if first.over is None else first.over,
+        headings=default.headings,
+    )
 
 
 def build_stages(source: Source, first: FirstDocument, known: Collection[str]) -> tuple[Stage, ...]:
@@ -369,16 +364,16 @@ def build_stages(source: Source, first: FirstDocument, known: Collection[str]) -
     """
     return tuple(
         Stage(
-            name,
-            parse_template(
+            name=name,
+            template=parse_template(
                 node.text,
                 known,
-                aliases=first.aliases,
+                aliases=first.alias,
                 file=source.file,
                 line=node.line,
                 source=source.lines[node.line - 1 : node.last_line],
             ),
-            **first.settings.get(name, {}),
+            **options_of(name, first.stage),  # type: ignore[arg-type]
         )
-        for name, node in first.templates.items()
+        for name, node in first.template.items()
     )

@@ -1,4 +1,4 @@
-"""What the user wants measured: `metric`, `objective` and `over`, and the headings of columns."""
+"""What the user says about metrics: `metric`, `objective`, `over`, and the headings of columns."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["HEADINGS", "TAKES", "Measures", "MetricPattern", "Objective", "Take",
-           "metrics_to_json"]  # fmt: skip
+__all__ = ["HEADINGS", "MODES", "TAKES", "MetricOptions", "MetricPattern", "Mode", "Objective",
+           "Take", "metrics_to_json"]  # fmt: skip
 
 Take = Literal["last", "first", "max", "min", "mean"]
 TAKES: tuple[Take, ...] = ("last", "first", "max", "min", "mean")
+Mode = Literal["max", "min"]
+MODES: tuple[Mode, ...] = ("max", "min")
 
 HEADINGS: Mapping[str, str] = {
     "ppn": "processes per socket",
@@ -60,14 +62,14 @@ class Objective:
     """
 
     expression: str
-    mode: Literal["max", "min"]
+    mode: Mode
     file: str | None = field(default=None, compare=False)
     line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
-    """All of it.
+class MetricOptions:
+    """All that the user says about metrics.
 
     Attributes:
         metrics: the user's own metrics, in the order of the file.

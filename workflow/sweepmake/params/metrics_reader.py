@@ -1,307 +1,183 @@
-"""Reads `metric`, `objective` and `over`, as params.yaml and the configuration write them.
+"""Reads `metric`, `objective`, `over` and `headings`.
 
-Both say them in one language. What the configuration says wins: a metric of the same name is
-replaced, the others stay; `objective` and `over` are replaced as a whole. `headings` stands in the
-configuration only.
+params.yaml and the configuration say them in one language. What the configuration says wins: a
+metric of the same name is replaced, the others stay; `objective` and `over` are replaced as a
+whole. `headings` stands in the configuration only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol, cast
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 from sweepmake.errors import InputError, suggestion
 from sweepmake.metric_names import direction
 from sweepmake.params import expressions
-from sweepmake.params.first_document import describe, plain_text
-from sweepmake.params.metrics import TAKES, Measures, MetricPattern, Objective
-from sweepmake.params.yaml_reader import Field, Fields, Items, Node, Scalar, Source
+from sweepmake.params.kinds import Kind, choice, given, key, mapping, text, texts
+from sweepmake.params.metrics import MODES, TAKES, MetricPattern, Mode, Objective, Take
+from sweepmake.params.origin import Origin, describe, plain_text
+from sweepmake.params.yaml_reader import Fields, Node, Scalar
 
-__all__ = ["Origin", "check_over", "check_stage", "config_node", "read_headings", "read_measures",
-           "read_metrics", "read_objective", "read_over"]  # fmt: skip
+__all__ = ["HEADING_TEXTS", "METRICS", "OBJECTIVE", "OVER", "MetricKeys", "check_over",
+           "check_stage"]  # fmt: skip
 
-_METRIC_KEYS = ("stage", "pattern", "take")
-_OBJECTIVE_KEYS = ("metric", "expression", "mode")
-_MODES = ("max", "min")
-_NAME = re.compile(r"[^\x00-\x1f\x7f`]{1,100}")
+_NAME = r"[^\x00-\x1f\x7f`]{1,100}"
 
 
 class _Error(Protocol):
     def __call__(self, problem: str, /, *, hint: str | None) -> InputError: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where something is written: the file, if it is one, and what its messages begin with."""
-
-    file: str | None
-    prefix: str = ""
-
-    def error(self, problem: str, at: Node, *, hint: str | None = None) -> InputError:
-        """Return the error to raise about a node."""
-        return InputError(self.prefix + problem, file=self.file, line=at.line, hint=hint)
-
-
-def read_measures(source: Source, stages: Collection[str], parameters: Collection[str]) -> Measures:
-    """Return what the first document of a params.yaml says of metrics and the objective.
-
-    Args:
-        source: the file; its first document is a mapping.
-        stages: all its stages.
-        parameters: all parameters of its experiments.
-
-    Raises:
-        InputError: something in it cannot be used.
-    """
-    top, place = source.documents[0], Origin(source.file)
-    found = Measures()
-    if not isinstance(top, Fields):
-        return found
-    if (field := top.get("metric")) is not None:
-        metrics = read_metrics(place, field.value)
-        for metric in metrics:
-            check_stage(metric, stages, place.prefix)
-        found = replace(found, metrics=metrics)
-    if (field := top.get("objective")) is not None:
-        found = replace(found, objective=read_objective(place, field.value))
-    if (field := top.get("over")) is not None:
-        over = read_over(place, field.value)
-        at = field.value
-        check_over(over or (), parameters, lambda text, hint: place.error(text, at, hint=hint))
-        found = found if over is None else replace(found, over=over)
-    return found
-
-
-def config_node(value: object, line: int | None) -> Node:
-    """Return a value of the configuration as the YAML node that it was, all of it on one line."""
-    at = line or 0
-    if isinstance(value, Mapping):
-        fields = (Field(_scalar(key, at), config_node(held, line)) for key, held in value.items())
-        return Fields(tuple(fields), at)
-    if isinstance(value, list | tuple):
-        return Items(tuple(config_node(item, line) for item in value), at)
-    return _scalar(value, at)
-
-
-def _scalar(value: object, line: int) -> Scalar:
-    kept = value if isinstance(value, str | int | float | bool) or value is None else str(value)
-    return Scalar(kept, "" if value is None else str(value), line, line)
-
-
-def _nothing(node: Node) -> bool:
-    """Return whether a key stands there with nothing behind it."""
-    return isinstance(node, Scalar) and node.value is None
-
-
-def read_metrics(place: Origin, node: Node) -> tuple[MetricPattern, ...]:
-    """Return the metrics of `metric:`; their stages are not checked.
-
-    Raises:
-        InputError: they cannot be used.
-    """
-    if _nothing(node) or (isinstance(node, Fields) and not node.fields):
-        return ()
-    example = "metric: {bleu: {stage: test, pattern: 'BLEU4? = ([\\d.]+)'}}"
-    if not isinstance(node, Fields):
-        raise place.error(
-            f"'metric': expected a mapping, found {describe(node)}", node, hint=example
-        )
-    return tuple(_metric(place, field) for field in node.fields)
-
-
-def _metric(place: Origin, field: Field) -> MetricPattern:
-    """Return one metric: a mapping, or just its pattern."""
-    name, node = field.key.text.strip(), field.value
-    if not name or not _NAME.fullmatch(name):
-        raise place.error(
-            f"'metric': found {describe(field.key)} as a metric's name, "
-            "expected a text of at most 100 characters, on one line and without backquotes",
-            field.key,
-        )
-    what = f"metric '{name}'"
-    settings: dict[str, Scalar] = {}
-    if isinstance(node, Scalar):
-        settings["pattern"] = node
-    else:
-        settings.update(_texts(place, node, what, _METRIC_KEYS))
-    if "pattern" not in settings:
-        raise place.error(
-            f"{what}: has no 'pattern'",
-            node,
-            hint="a regular expression with the number in a group",
-        )
-    take = settings["take"].text if "take" in settings else "last"
-    if take not in TAKES:
-        raise place.error(
-            f"{what}, 'take': expected one of {', '.join(TAKES)}, found '{take}'",
-            settings["take"],
-        )
-    return MetricPattern(
-        name=name,
-        stage=settings["stage"].text if "stage" in settings else "",
-        pattern=_pattern(place, settings["pattern"], what),
-        take=take,
-        file=place.file,
-        line=settings.get("stage", field.key).line if place.file else None,
-    )
-
-
-def _texts(
-    place: Origin, node: Node, what: str, keys: tuple[str, ...]
-) -> Iterator[tuple[str, Scalar]]:
-    """Yield the keys of a mapping of texts."""
-    if not isinstance(node, Fields) or not node.fields:
-        found = "an empty mapping" if isinstance(node, Fields) else describe(node)
-        raise place.error(f"{what}: expected a mapping, found {found}", node)
-    for field in node.fields:
-        key, value = field.key.text, field.value
-        if key not in keys:
-            raise place.error(f"{what}: unknown key '{key}'", field.key, hint=suggestion(key, keys))
-        if not isinstance(value, Scalar) or plain_text(value) is None or not value.text.strip():
-            raise place.error(
-                f"{what}, '{key}': expected a text, found {describe(value)}",
-                value,
-                hint="write it in single quotes" if isinstance(value, Scalar) else None,
-            )
-        yield key, value
-
-
-def _pattern(place: Origin, node: Scalar, what: str) -> str:
+def _read_pattern(node: Node, origin: Origin) -> str:
     """Return a regular expression that can be compiled and does not match the empty text."""
-    text = plain_text(node)
-    if not text:
-        raise place.error(
-            f"{what}, 'pattern': expected a regular expression, found {describe(node)}",
-            node,
-            hint="write it in single quotes",
-        )
+    written = plain_text(node)
+    if not written:
+        raise origin.expected("a regular expression", node, hint="write it in single quotes")
     try:
-        compiled = re.compile(text)
+        compiled = re.compile(written)
     except (re.error, OverflowError, RecursionError) as error:
-        raise place.error(
-            f"{what}, 'pattern': '{text}' is not a regular expression: {error}",
+        raise origin.error(
+            f"'{written}' is not a regular expression: {error}",
             node,
             hint="put a backslash before a bracket, dot or star that is meant as it is",
         ) from error
     if compiled.match(""):
-        raise place.error(
-            f"{what}, 'pattern': '{text}' matches everywhere, also where there is nothing",
+        raise origin.error(
+            f"'{written}' matches everywhere, also where there is nothing",
             node,
             hint="name what stands before the number, such as 'BLEU4? = ([\\d.]+)'",
         )
-    return text
+    return written
 
 
-def read_objective(place: Origin, node: Node) -> Objective | None:
-    """Return the objective, None where the key stands there with nothing behind it.
+@dataclass(frozen=True, slots=True)
+class MetricKeys:
+    """The keys of one metric."""
 
-    Raises:
-        InputError: it cannot be used, or it does not say whether more or less is better.
-    """
-    if _nothing(node):
-        return None
-    parts: dict[str, Scalar] = {}
-    if isinstance(node, Scalar):
-        parts["metric"] = node
-    else:
-        parts.update(_texts(place, node, "'objective'", _OBJECTIVE_KEYS))
-    if ("metric" in parts) == ("expression" in parts):
-        problem = "has both 'metric' and 'expression'" if "metric" in parts else "has no 'metric'"
-        raise place.error(
-            f"'objective': {problem}", node, hint="objective: {metric: val_acc, mode: max}"
-        )
-    expression = parts.get("metric") or parts["expression"]
-    text = plain_text(expression)
-    if text is None:
-        raise place.error(
-            f"'objective': expected a metric's name, found {describe(expression)}", expression
-        )
-    text = " ".join(text.split("\n")).strip()
-    try:
-        used, single = expressions.names(text), expressions.is_name(text)
-    except InputError as error:
-        raise place.error(f"'objective': {error.problem}", expression, hint=error.hint) from error
-    if not used:
-        raise place.error(f"'objective': '{text}' names no metric", expression)
-    return Objective(
-        expression=text,
-        mode=_mode(place, parts.get("mode"), used[0] if single else None, expression),
-        file=place.file,
-        line=expression.line if place.file else None,
+    pattern: str = key(
+        Kind(_read_pattern, lambda: {"type": "string", "minLength": 1}),
+        "",
+        "the regular expression (Python's). The number is its group `(?P<value>…)`, else its first "
+        "group, else all that matches",
+        required=True,
+    )
+    stage: str = key(
+        text("a stage's name"),
+        "",
+        "the stage whose log is searched. Without it all are; the last stage that has a match "
+        "counts",
+        absent="all",
+    )
+    take: Take = key(
+        choice(TAKES),
+        "last",
+        "which of several matches counts: `last`, `first`, `max`, `min`, or their `mean`",
     )
 
 
-def _mode(
-    place: Origin, node: Scalar | None, metric: str | None, objective: Scalar
-) -> Literal["max", "min"]:
-    """Return the mode that is written, else the one that a metric's name tells."""
-    if node is not None:
-        if node.text not in _MODES:
-            raise place.error(
-                f"'objective', 'mode': expected max or min, found '{node.text}'",
-                node,
-            )
-        return cast(Literal["max", "min"], node.text)
-    told = direction(metric) if metric is not None else None
-    if told is None:
-        why = "an expression" if metric is None else f"the name '{metric}'"
-        raise place.error(
-            f"'objective': {why} does not tell whether more or less is better",
-            objective,
-            hint=f"say so: objective: {{metric: {objective.text.strip()}, mode: max}}",
-        )
-    return cast(Literal["max", "min"], told)
+_METRIC = given(MetricKeys, alone="pattern")
 
 
-def read_over(place: Origin, node: Node) -> tuple[str, ...] | None:
-    """Return the parameters of `over:`, None where nothing is behind the key; `[]` gives ().
-
-    Raises:
-        InputError: it is neither a name nor a list of names.
-    """
-    if _nothing(node):
-        return None
-    items = node.items if isinstance(node, Items) else (node,)
-    names: dict[str, None] = {}
-    for item in items:
-        text = plain_text(item)
-        listed = [part.strip() for part in text.split(",")] if text is not None else [""]
-        if "" in listed:
-            raise place.error(
-                f"'over': expected a parameter's name or a list of them, found {describe(item)}",
-                item,
-                hint="over: [seed, fold]",
-            )
-        names.update(dict.fromkeys(listed))
-    return tuple(names)
-
-
-def read_headings(place: Origin, node: Node) -> dict[str, str]:
-    """Return the headings of columns: parameter → heading.
-
-    Raises:
-        InputError: it is no mapping of texts.
-    """
-    if _nothing(node) or (isinstance(node, Fields) and not node.fields):
-        return {}
+def _read_metrics(node: Node, origin: Origin) -> dict[str, MetricPattern]:
+    """Return the metrics by name; their stages are not checked."""
     if not isinstance(node, Fields):
-        raise place.error(
-            f"'headings': expected a mapping, found {describe(node)}",
-            node,
-            hint="headings: {lr: learning rate}",
-        )
-    found: dict[str, str] = {}
+        raise origin.expected("a mapping", node)
+    found: dict[str, MetricPattern] = {}
     for field in node.fields:
-        value = field.value
-        text = value.text.strip() if isinstance(value, Scalar) else ""
-        if not text or not field.key.text:
-            raise place.error(
-                f"'headings', '{field.key.text}': expected a text, found {describe(value)}", value
+        name = field.key.text.strip()
+        if not re.fullmatch(_NAME, name):
+            raise origin.error(
+                f"found {describe(field.key)} as a metric's name, expected a text of at most 100 "
+                "characters, on one line and without backquotes",
+                field.key,
             )
-        found[field.key.text] = " ".join(text.split())
+        keys = MetricKeys(
+            **_METRIC.read(field.value, origin.named(f"metric '{name}'"))  # type: ignore[arg-type]
+        )
+        stage = field.value.get("stage") if isinstance(field.value, Fields) else None
+        found[name] = MetricPattern(
+            name=name,
+            stage=keys.stage,
+            pattern=keys.pattern,
+            take=keys.take,
+            file=origin.file,
+            line=(field if stage is None else stage).key.line if origin.file else None,
+        )
     return found
+
+
+METRICS = Kind(
+    _read_metrics,
+    lambda: {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{_NAME}$"},
+        "additionalProperties": _METRIC.schema(),
+    },
+)
+"""Reads `metric:`: name → the number that is read out of a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ObjectiveKeys:
+    """The keys of `objective:`."""
+
+    metric: str | None = key(text("a metric's name"), None, "a metric, or an expression of metrics")
+    expression: str | None = key(text("an expression of metrics"), None, "the same as `metric`")
+    mode: Mode | None = key(choice(MODES), None, "whether more or less is better")
+
+
+def _make_objective(written: dict[str, object], node: Node, origin: Origin) -> Objective:
+    """Return the objective; a metric's name may tell the mode."""
+    if ("metric" in written) == ("expression" in written):
+        problem = "has both 'metric' and 'expression'" if "metric" in written else "has no 'metric'"
+        raise origin.error(problem, node)
+    at = node
+    if isinstance(node, Fields):
+        field = node.get("metric") or node.get("expression")
+        at = field.value if field is not None else node
+    expression = " ".join(str(written.get("metric") or written["expression"]).split("\n")).strip()
+    try:
+        used, single = expressions.names(expression), expressions.is_name(expression)
+    except InputError as error:
+        raise origin.error(error.problem, at, hint=error.hint) from error
+    if not used:
+        raise origin.error(f"'{expression}' names no metric", at)
+    mode = written.get("mode") or (direction(used[0]) if single else None)
+    if mode is None:
+        why = f"the name '{used[0]}'" if single else "an expression"
+        raise origin.error(
+            f"{why} does not tell whether more or less is better",
+            at,
+            hint=f"say so: objective: {{metric: {expression}, mode: max}}",
+        )
+    return Objective(expression, cast(Mode, mode), origin.file, at.line if origin.file else None)
+
+
+OBJECTIVE = given(
+    _ObjectiveKeys,
+    alone="metric",
+    rules={"oneOf": [{"required": ["metric"]}, {"required": ["expression"]}]},
+).then(_make_objective)
+"""Reads `objective:`: what orders the experiments, a metric's name alone or a mapping."""
+
+OVER = texts("a parameter's name or a list of them")
+"""Reads `over:`; `[]` gives ()."""
+
+
+def _read_heading(node: Node, origin: Origin) -> str:
+    """Return a heading, as one line; a number may be one."""
+    heading = " ".join(node.text.split()) if isinstance(node, Scalar) else ""
+    if not heading:
+        raise origin.expected("a text", node)
+    return heading
+
+
+HEADING_TEXTS = mapping(
+    Kind(_read_heading, lambda: {"type": ["string", "number", "boolean"], "pattern": r"\S"})
+)
+"""Reads `headings:`: parameter → heading of its column."""
 
 
 def check_stage(metric: MetricPattern, stages: Collection[str], prefix: str) -> None:

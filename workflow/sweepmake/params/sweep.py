@@ -5,7 +5,7 @@ The language is mlrunner's (0.5.9: run.py and utils/config.py). The first docume
 choices, swept as a grid, whose last parameter changes fastest. Where this reading differs:
 
 - `stage:` (what a run of each stage needs), `name:` (a template of the experiments' names), and
-  `metric:`, `objective:` and `over:` (what is measured) are new keys of the first document;
+  `metric:`, `objective:` and `over:` (what counts) are new keys of the first document;
   `resource` may be absent.
 - Values keep their type: 1, 1.0, true and "1" are four different values, since they give different
   commands (mlrunner, comparing as Python does, runs one of them).
@@ -34,17 +34,16 @@ from sweepmake.params.first_document import (
     FirstDocument,
     Stage,
     build_stages,
+    metric_options,
     read_first_document,
     settle,
 )
-from sweepmake.params.metrics import Measures
-from sweepmake.params.metrics_reader import read_measures
+from sweepmake.params.metrics import MetricOptions
 from sweepmake.params.name_template import NameTemplate, parse_name_template
 from sweepmake.params.naming import Entry, Value, identity, join_entries, name_entry
-from sweepmake.params.slot_list import parse_slots
 from sweepmake.params.yaml_reader import Plain, Scalar, Source, read_yaml
 
-__all__ = ["PlannedExperiment", "Stage", "Sweep", "Value", "parse_slots", "read_sweep"]
+__all__ = ["PlannedExperiment", "Stage", "Sweep", "Value", "read_sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Sweep:
         duplicates: how many combinations were dropped because an earlier one is equal.
         orphans: the parameters that no stage uses, sorted.
         slots: the GPU slots of `resource`, each as "0" or "0,1"; None where it is absent.
-        measures: the metrics and the objective.
+        metric_options: the metrics and the objective.
     """
 
     file: str
@@ -86,7 +85,7 @@ class Sweep:
     duplicates: int
     orphans: tuple[str, ...]
     slots: tuple[str, ...] | None
-    measures: Measures = field(default_factory=Measures)
+    metric_options: MetricOptions = field(default_factory=MetricOptions)
 
 
 def read_sweep(
@@ -116,17 +115,17 @@ def read_sweep(
     source = read_yaml(file)
     first = read_first_document(source)
     for stage in stages:
-        if stage not in first.templates:
-            hint = suggestion(stage, tuple(first.templates))
+        if stage not in first.template:
+            hint = suggestion(stage, tuple(first.template))
             raise InputError(f"unknown stage '{stage}'", file=source.file, hint=hint)
-    grids = read_documents(source, tuple(first.templates), first.aliases)
-    known = {*first.defaults}
-    known.update(target for alias in first.aliases.values() for target in alias.targets)
-    known.update(name for grid in grids for name in grid.choices)
-    known -= first.aliases.keys()
+    documents = read_documents(source, tuple(first.template), first.alias)
+    known = {*first.default}
+    known.update(target for alias in first.alias.values() for target in alias.targets)
+    known.update(name for document in documents for name in document.choices)
+    known -= first.alias.keys()
     built = build_stages(source, first, known)
-    plan = _Plan(source, first, built, stages, tuple(sorted(known | first.defaults.keys())))
-    drafts, duplicates = plan.collect(select_titles(source, grids, titles), sample, sample_seed)
+    plan = _Plan(source, first, built, stages, tuple(sorted(known | first.default.keys())))
+    drafts, duplicates = plan.collect(select_titles(source, documents, titles), sample, sample_seed)
     used = frozenset().union(*[stage.template.parameters for stage in built])
     present = {name for draft in drafts for name in draft.parameters}
     return Sweep(
@@ -135,8 +134,8 @@ def read_sweep(
         experiments=plan.finish(drafts, known),
         duplicates=duplicates,
         orphans=tuple(sorted(present - used)),
-        slots=first.slots,
-        measures=read_measures(source, tuple(first.templates), sorted(known)),
+        slots=first.resource,
+        metric_options=metric_options(source, first, sorted(known)),
     )
 
 
@@ -154,7 +153,7 @@ class _Choice:
 class _Draft:
     """An experiment whose stages may still grow."""
 
-    grid: Document
+    document: Document
     name: str
     parameters: dict[str, Value]
     choices: dict[str, Value]
@@ -179,23 +178,24 @@ class _Plan:
         self._selected = selected
         self._names = names
         self._flags = frozenset().union(*[stage.template.flags for stage in stages])
-        self._defaults = self._settled(first.defaults)
+        self._defaults = self._settled(first.default)
         self._default_identities = _identities(self._defaults)
 
     def collect(
-        self, grids: Sequence[Document], sample: int | None, sample_seed: int
+        self, documents: Sequence[Document], sample: int | None, sample_seed: int
     ) -> tuple[list[_Draft], int]:
         """Return the experiments of these documents, equal ones made one, and how many were."""
         drafts: dict[tuple[tuple[str, str] | None, ...], _Draft] = {}
         duplicates = count = 0
-        for grid in grids:
-            stages = set(self._selected or grid.stages or self._first.templates)
-            count += min(grid.size, sample or grid.size)
-            if count > MOST_COMBINATIONS and grid.size <= MOST_COMBINATIONS:
+        for document in documents:
+            stages = set(self._selected or document.stages or self._first.template)
+            count += min(document.size, sample or document.size)
+            if count > MOST_COMBINATIONS and document.size <= MOST_COMBINATIONS:
                 raise self._source.error(
-                    f"the documents ask for more than {MOST_COMBINATIONS:,} experiments", grid.line
+                    f"the documents ask for more than {MOST_COMBINATIONS:,} experiments",
+                    document.line,
                 )
-            for draft, key in self._drafts(grid, stages, sample, sample_seed):
+            for draft, key in self._drafts(document, stages, sample, sample_seed):
                 before = drafts.setdefault(key, draft)
                 if before is draft:
                     continue
@@ -205,19 +205,20 @@ class _Plan:
         return list(drafts.values()), duplicates
 
     def _drafts(
-        self, grid: Document, stages: set[str], sample: int | None, sample_seed: int
+        self, document: Document, stages: set[str], sample: int | None, sample_seed: int
     ) -> Iterator[tuple[_Draft, tuple[tuple[str, str] | None, ...]]]:
         """Yield a document's experiments, each with what tells whether it equals another."""
-        keys = tuple(grid.choices)
+        keys = tuple(document.choices)
         columns = [
-            [self._choice(key, scalar) for scalar in values] for key, values in grid.choices.items()
+            [self._choice(key, scalar) for scalar in values]
+            for key, values in document.choices.items()
         ]
-        aliases = self._first.aliases
+        aliases = self._first.alias
         # as in mlrunner, what an alias sets wins over a choice of the same name
         order = sorted(range(len(keys)), key=lambda position: keys[position] in aliases)
         needed = self._needed(stages)
-        titles = dict.fromkeys(grid.titles)
-        for indexes in combinations(grid, sample, sample_seed, file=self._source.file):
+        titles = dict.fromkeys(document.titles)
+        for indexes in combinations(document, sample, sample_seed, file=self._source.file):
             picked = [column[index] for column, index in zip(columns, indexes, strict=True)]
             parameters = self._defaults.copy()
             identities = self._default_identities.copy()
@@ -226,10 +227,10 @@ class _Plan:
                 identities.update(picked[position].identities)
             for name in needed:
                 if parameters.get(name) is None:
-                    raise self._lacking(name, name in parameters, grid, stages)
+                    raise self._lacking(name, name in parameters, document, stages)
             choices = dict(zip(keys, [choice.written for choice in picked], strict=True))
             name = join_entries([choice.entry for choice in picked], choices)
-            draft = _Draft(grid, name, parameters, choices, set(stages), titles.copy())
+            draft = _Draft(document, name, parameters, choices, set(stages), titles.copy())
             yield draft, tuple(map(identities.get, self._names))
 
     def _needed(self, stages: set[str]) -> tuple[str, ...]:
@@ -238,7 +239,7 @@ class _Plan:
         return tuple(sorted(frozenset().union(*used)))
 
     def _choice(self, key: str, scalar: Scalar) -> _Choice:
-        alias = self._first.aliases.get(key)
+        alias = self._first.alias.get(key)
         if alias is None:
             written = self._value(key, scalar.value)
             parameters = {key: written}
@@ -254,7 +255,7 @@ class _Plan:
     def _settled(self, scalars: Mapping[str, Scalar]) -> dict[str, Value]:
         return {key: self._value(key, scalar.value) for key, scalar in scalars.items()}
 
-    def _lacking(self, name: str, null: bool, grid: Document, stages: set[str]) -> InputError:
+    def _lacking(self, name: str, null: bool, document: Document, stages: set[str]) -> InputError:
         """Return the error for a parameter that a stage uses and an experiment does not have."""
         stage = next(
             stage.name
@@ -264,14 +265,14 @@ class _Plan:
         if not null:
             return self._source.error(
                 f"this document gives no value for '{name}', which the stage '{stage}' uses",
-                grid.line,
+                document.line,
                 hint=f"give '{name}' a value here or under 'default'",
             )
-        values = grid.choices.get(name, (self._first.defaults.get(name),))
+        values = document.choices.get(name, (self._first.default.get(name),))
         at = next((v for v in values if v is not None and v.value is None), None)
         return self._source.error(
             f"'{name}' is null (an empty value), but the stage '{stage}' uses it",
-            grid.line if at is None else at,
+            document.line if at is None else at,
             hint='write "" for an empty text, or true and false for a [flag]',
         )
 
@@ -280,12 +281,12 @@ class _Plan:
         node = self._first.name
         template: NameTemplate | None = None
         if node is not None:
-            template = parse_name_template(self._source, node, known | self._first.aliases.keys())
+            template = parse_name_template(self._source, node, known | self._first.alias.keys())
         by_name: dict[str, _Draft] = {}
         for draft in drafts:
             if template is not None:
                 values = {**draft.choices, **draft.parameters}
-                draft.name = template.fill(self._source, values, draft.grid.line)
+                draft.name = template.fill(self._source, values, draft.document.line)
             before = by_name.setdefault(draft.name, draft)
             if before is not draft:
                 raise self._same_name(before, draft)
@@ -314,7 +315,7 @@ class _Plan:
         )
         return self._source.error(
             f"two experiments have the name '{one.name}': one with {first}, one with {second}",
-            self._first.name or other.grid.line,
+            self._first.name or other.document.line,
             hint="put " + " or ".join(f"{{{key}}}" for key in differing) + " into 'name'",
         )
 

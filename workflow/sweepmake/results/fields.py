@@ -167,7 +167,7 @@ def _has_metrics(outcome: Outcome) -> bool:
 def _parameter_fields(study: Study, outcomes: Sequence[Outcome], keys: _Keys) -> list[FilledColumn]:
     parameters = [outcome.experiment.parameters for outcome in outcomes]
     varied, constant = varied_parameters(parameters)
-    headings = study.measures.headings
+    headings = study.metric_options.headings
     return [
         _field(
             Column(keys.claim(name, "parameter"), headings.get(name, name), "parameter"),
@@ -181,13 +181,13 @@ def _parameter_fields(study: Study, outcomes: Sequence[Outcome], keys: _Keys) ->
 
 def _own_metrics(study: Study, outcomes: Sequence[Outcome], keys: _Keys) -> list[FilledColumn]:
     """Return the metrics that the user's patterns found; shown even where they found nothing."""
-    measured = [mapping(outcome.summary.get("measured")) for outcome in outcomes]
+    read_out = [mapping(outcome.summary.get("measured")) for outcome in outcomes]
     return [
         _field(
             Column(keys.claim(one.name, "metric"), one.name, "metric", direction(one.name)),
-            [as_cell(mapping(found.get(one.name)).get("value")) for found in measured],
+            [as_cell(mapping(found.get(one.name)).get("value")) for found in read_out],
         )
-        for one in study.measures.metrics
+        for one in study.metric_options.metrics
     ]
 
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 from sweepmake.errors import suggestion
 from sweepmake.params import expressions
-from sweepmake.params.metrics import Measures, Objective
+from sweepmake.params.metrics import MetricOptions, Objective
 from sweepmake.results.columns import Cell, Column, FilledColumn, as_number
 
-__all__ = ["Goal", "best_first", "find_goal"]
+__all__ = ["ObjectiveColumn", "best_first", "find_objective"]
 
 _WORDS = {"max": "more is better", "min": "less is better"}
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class ObjectiveColumn:
     """The objective, and its value in each experiment.
 
     Attributes:
@@ -35,15 +35,15 @@ class Goal:
     warnings: tuple[str, ...] = ()
 
 
-def find_goal(measures: Measures, fields: Sequence[FilledColumn]) -> Goal:
+def find_objective(options: MetricOptions, fields: Sequence[FilledColumn]) -> ObjectiveColumn:
     """Return the user's objective, or the most telling metric where they name none.
 
     Raises:
         InputError: the objective cannot be read as an expression.
     """
-    if measures.objective is None:
-        return _choose(measures, fields)
-    return _follow(measures.objective, fields)
+    if options.objective is None:
+        return _choose(options, fields)
+    return _follow(options.objective, fields)
 
 
 def best_first(values: Sequence[Cell], mode: str) -> list[int]:
@@ -63,16 +63,20 @@ def best_first(values: Sequence[Cell], mode: str) -> list[int]:
     return sorted(range(len(values)), key=key)
 
 
-def _follow(objective: Objective, fields: Sequence[FilledColumn]) -> Goal:
-    """Return the goal that the user names, with a warning where nobody has it."""
+def _follow(objective: Objective, fields: Sequence[FilledColumn]) -> ObjectiveColumn:
+    """Return the objective that the user names, with a warning where nobody has it."""
     by_name = _by_name(fields)
     text = f"{objective.expression}, {_WORDS[objective.mode]}"
     used = expressions.names(objective.expression, by_name)
     absent = [name for name in used if name not in by_name or not by_name[name].filled]
     if absent:
-        return Goal(text=text, mode=objective.mode, warnings=_no_such(objective, absent, fields))
+        return ObjectiveColumn(
+            text=text, mode=objective.mode, warnings=_no_such(objective, absent, fields)
+        )
     if not used:
-        return Goal(text=text, mode=objective.mode, warnings=(f"objective '{text}' has no metric",))
+        return ObjectiveColumn(
+            text=text, mode=objective.mode, warnings=(f"objective '{text}' has no metric",)
+        )
     uses = frozenset(by_name[name].column.key for name in used)
     whole = objective.expression.strip()
     if whole in by_name:
@@ -80,15 +84,17 @@ def _follow(objective: Objective, fields: Sequence[FilledColumn]) -> Goal:
         column = replace(field.column, rule=objective.mode)
         if column.group in ("training", "metric"):
             column = replace(column, group="objective")
-        return Goal(replace(field, column=column, shown=True), objective.mode, text, uses)
+        return ObjectiveColumn(
+            replace(field, column=column, shown=True), objective.mode, text, uses
+        )
     values = _evaluate(whole, [(name, by_name[name]) for name in used])
     field = FilledColumn(Column(whole, whole, "objective", objective.mode), values)
     if field.filled:
-        return Goal(field, objective.mode, text, uses)
+        return ObjectiveColumn(field, objective.mode, text, uses)
     warning = (
         f"objective '{whole}': no experiment has a value of it, though each of its metrics is known"
     )
-    return Goal(text=text, mode=objective.mode, uses=uses, warnings=(warning,))
+    return ObjectiveColumn(text=text, mode=objective.mode, uses=uses, warnings=(warning,))
 
 
 def _by_name(fields: Sequence[FilledColumn]) -> Mapping[str, FilledColumn]:
@@ -114,7 +120,7 @@ def _evaluate(expression: str, used: Sequence[tuple[str, FilledColumn]]) -> tupl
 def _no_such(
     objective: Objective, absent: Sequence[str], fields: Sequence[FilledColumn]
 ) -> tuple[str, ...]:
-    """Return the warnings for an objective's unknown metrics; none before anything is measured."""
+    """Return the warnings for an objective's unknown metrics; none before there is any metric."""
     metrics = [
         field.column.key
         for field in fields
@@ -129,8 +135,8 @@ def _no_such(
     )
 
 
-def _choose(measures: Measures, fields: Sequence[FilledColumn]) -> Goal:
-    """Return the most telling metric as the goal.
+def _choose(options: MetricOptions, fields: Sequence[FilledColumn]) -> ObjectiveColumn:
+    """Return the most telling metric as the objective.
 
     The user's own come first, then validation metrics of which more is better, validation losses,
     other metrics of which more is better, other losses. A best value is none of them.
@@ -143,7 +149,7 @@ def _choose(measures: Measures, fields: Sequence[FilledColumn]) -> Goal:
         and any(as_number(value) is not None for value in field.values)
         and not field.column.derived
     ]
-    own = {one.name for one in measures.metrics}
+    own = {one.name for one in options.metrics}
 
     def rank(field: FilledColumn) -> int:
         if field.column.key in own:
@@ -152,9 +158,11 @@ def _choose(measures: Measures, fields: Sequence[FilledColumn]) -> Goal:
         return (1 if more else 2) if field.column.group == "training" else (3 if more else 4)
 
     if not ruled:
-        return Goal()
+        return ObjectiveColumn()
     field = min(ruled, key=rank)
     mode = field.column.rule or "max"
     text = f"{field.column.heading}, {_WORDS[mode]} (chosen, as params.yaml names no objective)"
     column = replace(field.column, group="objective")
-    return Goal(replace(field, column=column, shown=True), mode, text, frozenset([column.key]))
+    return ObjectiveColumn(
+        replace(field, column=column, shown=True), mode, text, frozenset([column.key])
+    )

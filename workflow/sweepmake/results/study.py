@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepmake.elsewhere import find_experiments, keep_out
-from sweepmake.params.config import merge_measures, read_config
-from sweepmake.params.metrics import Measures, metrics_to_json
+from sweepmake.params.config import merge_metric_options, read_config
+from sweepmake.params.metrics import MetricOptions, metrics_to_json
 from sweepmake.plan import RECORDS, literal, make_plan
 from sweepmake.runs.experiment import Experiment
 
@@ -31,7 +31,7 @@ class Study:
         experiments: in the order of the file; no two with one name.
         stages: all stages, in their order.
         results: the folder of what is made.
-        measures: metrics, objective, headings.
+        metric_options: metrics, objective, headings.
         log_options: the `logs` part of the config.
     """
 
@@ -40,7 +40,7 @@ class Study:
     experiments: tuple[Experiment, ...]
     stages: tuple[str, ...]
     results: str
-    measures: Measures = field(default_factory=Measures)
+    metric_options: MetricOptions = field(default_factory=MetricOptions)
     log_options: Mapping[str, object] = field(default_factory=dict)
 
     def pattern(self, file: str) -> str:
@@ -59,13 +59,14 @@ class Study:
 
     def log_arguments(self, experiment: Experiment) -> list[str]:
         """Return the arguments of scripts/read_logs.py: all stages, also those not selected now."""
+        metrics = self.metric_options.metrics
         arguments = {
             "folder": experiment.folder,
             "records": experiment.records,
             "suffix": experiment.suffix,
             "output": f"{self.results}/{experiment.name}",
             "options": json.dumps(self.log_options, sort_keys=True),
-            "metrics": metrics_to_json(self.measures.metrics) if self.measures.metrics else "",
+            "metrics": metrics_to_json(metrics) if metrics else "",
             "logs": json.dumps(experiment.logs, sort_keys=True) if experiment.logs else "",
         }
         given = [f"--{name}={value}" for name, value in arguments.items() if value]
@@ -104,11 +105,11 @@ def study_of_logs(config: Config) -> Study:
             configuration names a stage or a parameter that there is not.
     """
     folder = config.log_folder or "."
-    experiments, stages = find_experiments(folder, config.log_names)
+    experiments, stages = find_experiments(folder, config.logs.names)
     keep_out(folder, config.results, experiments)
     parameters = sorted({name for experiment in experiments for name in experiment.parameters})
-    measures = merge_measures(
-        Measures(), config, stages=stages, parameters=parameters if config.over else None
+    metric_options = merge_metric_options(
+        MetricOptions(), config, stages=stages, parameters=parameters if config.over else None
     )
     return Study(
         source=folder,
@@ -116,7 +117,7 @@ def study_of_logs(config: Config) -> Study:
         experiments=experiments,
         stages=stages,
         results=config.results,
-        measures=measures,
+        metric_options=metric_options,
         log_options=config.log_options,
     )
 
@@ -148,6 +149,6 @@ def study_of_plan(plan: Plan, *, commands: bool = False) -> Study:
         experiments=experiments,
         stages=stages,
         results=plan.config.results,
-        measures=plan.measures,
+        metric_options=plan.metric_options,
         log_options=plan.config.log_options,
     )

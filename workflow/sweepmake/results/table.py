@@ -9,7 +9,7 @@ from sweepmake.params.naming import Value
 from sweepmake.results.columns import Cell, Column, FilledColumn, as_number, unique_headings
 from sweepmake.results.failures import Failure, describe_failure
 from sweepmake.results.fields import collect_fields, mapping, varied_parameters
-from sweepmake.results.objective import Goal, best_first, find_goal
+from sweepmake.results.objective import ObjectiveColumn, best_first, find_objective
 from sweepmake.results.outcomes import Outcome, read_outcomes
 from sweepmake.results.study import Study
 
@@ -84,11 +84,11 @@ def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:
     described = ((one.experiment.name, describe_failure(one)) for one in outcomes)
     failures = {name: failure for name, failure in described if failure is not None}
     fields = collect_fields(study, outcomes, failures)
-    goal = find_goal(study.measures, fields)
-    shown = _arrange(fields, goal)
+    objective = find_objective(study.metric_options, fields)
+    shown = _arrange(fields, objective)
     order = list(range(len(outcomes)))
-    if goal.field is not None:
-        order = _ranked(goal, goal.field.values, outcomes)
+    if objective.field is not None:
+        order = _ranked(objective, objective.field.values, outcomes)
     parameters = [outcome.experiment.parameters for outcome in outcomes]
     constant = varied_parameters(parameters)[1]
     return Table(
@@ -96,38 +96,41 @@ def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:
         rows=tuple(tuple(field.values[at] for field in shown) for at in order),
         outcomes=tuple(outcomes[at] for at in order),
         constant={name: parameters[0][name] for name in constant},
-        objective=goal.field.column.key if goal.field else None,
-        objective_text=goal.text,
-        warnings=(*goal.warnings, *_unmatched(study, outcomes)),
+        objective=objective.field.column.key if objective.field else None,
+        objective_text=objective.text,
+        warnings=(*objective.warnings, *_unmatched(study, outcomes)),
         failures=failures,
     )
 
 
-def _ranked(goal: Goal, values: Sequence[Cell], outcomes: Sequence[Outcome]) -> list[int]:
+def _ranked(
+    objective: ObjectiveColumn, values: Sequence[Cell], outcomes: Sequence[Outcome]
+) -> list[int]:
     """Return the places of the experiments: the best that has finished first.
 
     What has not finished may have a better number, but nobody knows its last one. It comes next,
     and what has no number at all last.
     """
-    order = best_first(values, goal.mode)
+    order = best_first(values, objective.mode)
     return sorted(
         order, key=lambda at: (as_number(values[at]) is None, outcomes[at].status != "finished")
     )
 
 
-def _arrange(fields: Sequence[FilledColumn], goal: Goal) -> list[FilledColumn]:
+def _arrange(fields: Sequence[FilledColumn], objective: ObjectiveColumn) -> list[FilledColumn]:
     """Return the columns to show, the objective before the parameters."""
     shown = [
-        replace(field, shown=True) if field.column.key in goal.uses else field for field in fields
+        replace(field, shown=True) if field.column.key in objective.uses else field
+        for field in fields
     ]
     shown = [field for field in shown if field.shown]
-    if goal.field is None:
+    if objective.field is None:
         return shown
-    rest = [field for field in shown if field.column.key != goal.field.column.key]
-    if goal.field.column.group != "objective":  # a parameter stays where it is
-        return [goal.field if f.column.key == goal.field.column.key else f for f in shown]
+    rest = [field for field in shown if field.column.key != objective.field.column.key]
+    if objective.field.column.group != "objective":  # a parameter stays where it is
+        return [objective.field if f.column.key == objective.field.column.key else f for f in shown]
     at = sum(field.column.group == "experiment" for field in rest)
-    return [*rest[:at], goal.field, *rest[at:]]
+    return [*rest[:at], objective.field, *rest[at:]]
 
 
 def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
@@ -138,7 +141,7 @@ def _unmatched(study: Study, outcomes: Sequence[Outcome]) -> list[str]:
     """
     warnings = []
     outcomes = [one for one in outcomes if one.status == "finished"] or outcomes
-    for metric in study.measures.metrics:
+    for metric in study.metric_options.metrics:
         read = [
             mapping(outcome.summary.get("measured")).get(metric.name)
             for outcome in outcomes

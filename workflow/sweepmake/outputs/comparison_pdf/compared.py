@@ -140,7 +140,7 @@ def compare(study: Study, table: Table) -> Comparison:
     """Return what the pages of the comparison show."""
     varied = [column for column in table.columns if column.group == "parameter"]
     varied = [column for column in varied if len(set(map(repr, table.values(column.key)))) > 1]
-    averaged = tuple(column.key for column in varied if column.key in study.measures.over)
+    averaged = tuple(column.key for column in varied if column.key in study.metric_options.over)
     shown = [column for column in varied if column.key not in averaged] or varied
     scales = {
         column.key: parameter_scale(_heading(column), table.values(column.key)) for column in shown

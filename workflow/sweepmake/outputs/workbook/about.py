@@ -35,15 +35,15 @@ def about_rows(
     rows: list[tuple[str, Cell]] = [("Experiments", None), ("planned", len(table.outcomes))]
     rows += [(status, counts[status]) for status in STATUSES if counts[status]]
     rows.append(("objective", table.objective_text or "none: no metric says what is better"))
-    if study.measures.over:
-        rows.append(("settings: mean over", ", ".join(study.measures.over)))
+    if study.metric_options.over:
+        rows.append(("settings: mean over", ", ".join(study.metric_options.over)))
     warnings = (*table.warnings, *notes)
     if warnings:
         rows.append(("Warnings", None))
         rows += [(str(number), text) for number, text in enumerate(warnings, 1)]
     if table.constant:
         rows.append(("Parameters that are equal in all experiments", None))
-        headings = study.measures.headings
+        headings = study.metric_options.headings
         rows += [
             (headings.get(name, name), "(no value)" if value is None else value)
             for name, value in table.constant.items()

@@ -35,7 +35,7 @@ def build_averages(study: Study, table: Table) -> Sheet:
         study: what the results are made of.
         table: its table.
     """
-    over = [name for name in study.measures.over if _used(name, table.outcomes)]
+    over = [name for name in study.metric_options.over if _used(name, table.outcomes)]
     names = list(dict.fromkeys(n for o in table.outcomes for n in o.experiment.parameters))
     kept = [name for name in names if name not in over]
     groups: dict[_Identity, list[int]] = {}
@@ -46,7 +46,7 @@ def build_averages(study: Study, table: Table) -> Sheet:
     wanted = {
         _identify(outcome, over): _describe(outcome, over) for outcome in _in_order(study, table)
     }
-    measured = _measured(table)
+    summarised = _summarised(table)
     rows: list[tuple[Cell, ...]] = []
     for places in members:
         first = table.outcomes[places[0]].experiment.parameters
@@ -54,10 +54,10 @@ def build_averages(study: Study, table: Table) -> Sheet:
         cells: list[Cell] = [first.get(name) for name in varied]
         cells += [len(done), len(places)]
         cells.append(_missing([table.outcomes[at] for at in places], over, wanted))
-        for at in measured:
+        for at in summarised:
             cells += _statistics([table.rows[place][at] for place in done])
         rows.append(tuple(cells))
-    columns = _columns(study, table, varied, measured)
+    columns = _columns(study, table, varied, summarised)
     return _sorted(columns, rows, table)
 
 
@@ -85,7 +85,7 @@ def _varied(names: Sequence[str], groups: Sequence[_Identity]) -> list[str]:
     return [name for at, name in enumerate(names) if len({group[at] for group in groups}) > 1]
 
 
-def _measured(table: Table) -> list[int]:
+def _summarised(table: Table) -> list[int]:
     """Return the places of the columns to summarise: the objective, then the metrics."""
     places = [
         at
@@ -149,16 +149,16 @@ def _statistics(values: Sequence[Cell]) -> list[Cell]:
 
 
 def _columns(
-    study: Study, table: Table, varied: Sequence[str], measured: Sequence[int]
+    study: Study, table: Table, varied: Sequence[str], summarised: Sequence[int]
 ) -> list[Column]:
-    headings = study.measures.headings
+    headings = study.metric_options.headings
     columns = [Column(name, headings.get(name, name), "parameter") for name in varied]
     columns += [
         Column("finished", "finished", "experiment"),
         Column("planned", "planned", "experiment"),
         Column("missing", "missing", "experiment"),
     ]
-    for at in measured:
+    for at in summarised:
         one = table.columns[at]
         for kind in _STATISTICS:
             rule = one.rule if kind == "mean" else None

@@ -226,9 +226,9 @@ def _writer(styles: Styles, column: Column, layout: ColumnLayout) -> _Writer:
         }
         other = styles.model(Look())
         return lambda value: text_cell(by_status.get(str(value), other), clean_text(str(value)))
-    measured = column.group in ("training", "metric", "objective")
+    of_results = column.group in ("training", "metric", "objective")
     left = Look(align="left", indent=int(column.key != "experiment"))
-    write_text = _text_writer(styles, Look(align="right") if measured else left)
+    write_text = _text_writer(styles, Look(align="right") if of_results else left)
     plain = styles.model(Look(number_format=layout.number_format))
     small_style = styles.model(Look(number_format=layout.small_format))
     best_style = styles.model(Look(number_format=layout.number_format, bold=True, fill=_BEST_FILL))

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from sweepmake.errors import InputError
-from sweepmake.params.config import merge_measures, read_config
-from sweepmake.params.metrics import HEADINGS, Measures, MetricPattern, Objective
+from sweepmake.params.config import merge_metric_options, read_config
+from sweepmake.params.metrics import HEADINGS, MetricOptions, MetricPattern, Objective
 from sweepmake.plan import Plan, make_plan
 from sweepmake.results.study import study_of_plan
 
@@ -21,7 +21,7 @@ template:
   test: echo {fold}
 default: {fold: 1}
 alias: {size: {small: {width: 1}, large: {width: 2}}}
-MEASURES
+METRICS
 ---
 lr: [1, 2]
 seed: [1, 2]
@@ -38,22 +38,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def plan(measures: str = "", **config: object) -> Plan:
-    Path("params.yaml").write_text(SWEEP.replace("MEASURES", measures))
+def plan(written: str = "", **config: object) -> Plan:
+    Path("params.yaml").write_text(SWEEP.replace("METRICS", written))
     return make_plan(read_config(config))
 
 
-def fits(measures: str) -> bool:
+def fits(written: str) -> bool:
     """Whether the schema accepts it."""
-    document = yaml.safe_load("template: {t: x}\n" + measures)
+    document = yaml.safe_load("template: {t: x}\n" + written)
     return bool(jsonschema.Draft202012Validator(SCHEMA).is_valid(document))
 
 
 def test_nothing_written_gives_the_defaults() -> None:
     """No metrics, no objective, the mean over `seed`, Training Log Wizard's headings."""
-    found = plan().measures
-    assert found == Measures() == Measures((), None, ("seed",), HEADINGS)
-    assert plan("metric:\nobjective:\nover:").measures == Measures()
+    found = plan().metric_options
+    assert found == MetricOptions() == MetricOptions((), None, ("seed",), HEADINGS)
+    assert plan("metric:\nobjective:\nover:").metric_options == MetricOptions()
 
 
 def test_the_wizards_headings() -> None:
@@ -83,7 +83,7 @@ def test_every_key_is_read() -> None:
         "  'acc@1': 'acc (\\S+)'\n"
         "objective: {expression: val_dsc / val_loss, mode: max}\nover: [seed, fold]"
     )
-    found = plan(text).measures
+    found = plan(text).metric_options
     assert found.metrics == (
         MetricPattern("bleu", "test", PATTERN, "max"),
         MetricPattern("acc@1", "", r"acc (\S+)", "last"),
@@ -114,7 +114,7 @@ def test_every_key_is_read() -> None:
 )
 def test_objective(written: str, expected: Objective) -> None:
     """A metric or an expression; a metric's name may tell the mode."""
-    assert plan(f"objective: {written}").measures.objective == expected
+    assert plan(f"objective: {written}").metric_options.objective == expected
     assert fits(f"objective: {written}")
 
 
@@ -125,7 +125,7 @@ def test_objective(written: str, expected: Objective) -> None:
 )  # fmt: skip
 def test_over(written: str, expected: tuple[str, ...]) -> None:
     """One parameter, a list, or none; those that an alias sets and those with a default too."""
-    assert plan(f"over: {written}").measures.over == expected
+    assert plan(f"over: {written}").metric_options.over == expected
     assert fits(f"over: {written}")
 
 
@@ -166,7 +166,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("written", "expected", "schema"), BAD, ids=[bad[0] for bad in BAD])
-def test_bad_measures(written: str, expected: list[str], schema: bool) -> None:
+def test_bad_metric_options(written: str, expected: list[str], schema: bool) -> None:
     """File and line, what was found and what was expected; the schema sees what a schema can."""
     with pytest.raises(InputError) as caught:
         plan(written)
@@ -180,21 +180,21 @@ def test_config_wins_over_params_yaml() -> None:
     """Metrics by name, the objective and `over` as a whole; what it does not say stays."""
     text = "metric: {a: 'a (.)', b: 'b (.)'}\nobjective: val_acc\nover: fold"
     config = {"metric": {"b": "B (.)", "c": {"pattern": "c (.)", "stage": "train"}}}
-    found = plan(text, **config).measures
+    found = plan(text, **config).metric_options
     assert [(m.name, m.pattern, m.stage) for m in found.metrics] == [
         ("a", "a (.)", ""),
         ("b", "B (.)", ""),
         ("c", "c (.)", "train"),
     ]
     assert (found.objective, found.over) == (Objective("val_acc", "max"), ("fold",))
-    found = plan(text, objective="val_loss", over="seed,fold").measures
+    found = plan(text, objective="val_loss", over="seed,fold").metric_options
     assert (found.objective, found.over) == (Objective("val_loss", "min"), ("seed", "fold"))
-    assert plan(text, over=[]).measures.over == ()
+    assert plan(text, over=[]).metric_options.over == ()
 
 
 def test_headings_are_merged() -> None:
     """A heading of the configuration stands beside and over Training Log Wizard's."""
-    headings = plan(headings={"wd": "weight decay", "lr": " step\nsize "}).measures.headings
+    headings = plan(headings={"wd": "weight decay", "lr": " step\nsize "}).metric_options.headings
     assert headings == {**HEADINGS, "wd": "weight decay", "lr": "step size"}
 
 
@@ -212,7 +212,7 @@ def test_headings_are_merged() -> None:
 def test_bad_config(config: dict[str, object], expected: list[str]) -> None:
     """The same messages, with the line of the key in config.yaml."""
     Path("config.yaml").write_text("# mine\nmetric: {}\nobjective: x\nheadings: {}\nover: x\n")
-    Path("params.yaml").write_text(SWEEP.replace("MEASURES", ""))
+    Path("params.yaml").write_text(SWEEP.replace("METRICS", ""))
     with pytest.raises(InputError) as caught:
         make_plan(read_config(config, ["config.yaml"]))
     for part in expected:
@@ -222,12 +222,12 @@ def test_bad_config(config: dict[str, object], expected: list[str]) -> None:
 def test_logs_made_elsewhere_have_unknown_stages() -> None:
     """Where the stages and parameters are not known, any may be named."""
     config = read_config({"metric": {"a": {"pattern": "x", "stage": "eval"}}, "over": "run"})
-    found = merge_measures(Measures(), config)
+    found = merge_metric_options(MetricOptions(), config)
     assert found.metrics[0].stage == "eval"
     assert found.over == ("run",)
 
 
-def test_a_study_has_the_plans_measures() -> None:
+def test_a_study_has_the_plans_metric_options() -> None:
     """What is made of the results goes by the configuration too."""
     study = study_of_plan(plan("objective: val_acc", objective="val_loss"))
-    assert study.measures.objective == Objective("val_loss", "min")
+    assert study.metric_options.objective == Objective("val_loss", "min")
