@@ -5,6 +5,11 @@ Outputs: `<output>/<experiment>/.sweepmake/<stage>.done`, a small marker; what t
 writes (logs, checkpoints) is never declared, so that Snakemake never deletes it.
 """
 
+if PLAN and workflow.is_main_process:
+    methods = workflow.deployment_settings.deployment_method
+    if warning := PLAN.ignored_conda([method.name for method in methods]):
+        session.say(f"warning: {warning}")
+
 for STAGE in STAGES:
 
     rule:
@@ -22,6 +27,8 @@ for STAGE in STAGES:
             command=per_run(PLAN.command, STAGE.name),
             options=per_run(PLAN.options, STAGE.name, recorded=False),
             message=per_run(PLAN.message, STAGE.name, recorded=False),
+        conda:
+            PLAN.conda(STAGE)  # used under --sdm conda only
         threads: STAGE.threads
         resources:
             **PLAN.resources(STAGE),

@@ -15,6 +15,8 @@ from sweepmake.params.config import merge_metric_options
 from sweepmake.params.sweep import read_sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sweepmake.params.config import Config
     from sweepmake.params.sweep import PlannedExperiment, Stage, Sweep
 
@@ -133,7 +135,9 @@ class Plan:
         found, what = self._find(experiment), self._stages[stage]
         output = self.folder(experiment)
         pieces = list(fill(what.template, found.parameters, name=experiment, output=output))
-        return pieces
+        if what.container is None:
+            return pieces
+        return _in_container(pieces, what.container, self.config.output, gpu=what.gpu > 0)
 
     def fingerprints(self, experiment: str) -> dict[str, str]:
         """The filled command of each of an experiment's stages, as the stage runner records it."""
@@ -144,6 +148,27 @@ class Plan:
         """The resources that params.yaml declares for a stage, under Snakemake's names."""
         declared = {"mem_mb": stage.mem_mb, "runtime": stage.runtime}
         return {name: value for name, value in declared.items() if value is not None}
+
+    def conda(self, stage: Stage) -> str | None:
+        """The conda environment of a stage as Snakemake takes it; paths begin at the root.
+
+        Snakemake would look for others beside the file of the rules.
+        """
+        given = stage.conda
+        if given is None or not ("/" in given or given.endswith((".yaml", ".yml"))):
+            return given
+        return literal(str(Path(given).absolute()))
+
+    def ignored_conda(self, methods: Collection[str]) -> str | None:
+        """Return a warning where stages have conda environments that Snakemake will not use.
+
+        Args:
+            methods: the names of Snakemake's DeploymentMethods that are switched on.
+        """
+        stages = [f"'{stage.name}'" for stage in self.sweep.stages if stage.conda is not None]
+        if not stages or "CONDA" in methods:
+            return None
+        return f"without --sdm conda, the conda environment of {', '.join(stages)} is not used"
 
     def options(self, experiment: str, stage: str) -> str:
         """The other arguments of the stage runner, quoted; they do not decide about a rerun."""
@@ -199,6 +224,25 @@ class Plan:
 def _parameters(sweep: Sweep) -> list[str]:
     """Return the parameters that some experiment has, sorted."""
     return sorted({name for experiment in sweep.experiments for name in experiment.parameters})
+
+
+def _in_container(pieces: list[str], image: str, output: str, *, gpu: bool) -> list[str]:
+    """Return a command, cut where {_time} goes, as one that runs in a container.
+
+    The program is found where the run is, so that the command, which decides about a rerun, is the
+    same on every machine. It is Apptainer's `exec` (also Singularity's): the working directory and
+    the output folder are the same inside, and so are the environment's variables, among them
+    CUDA_VISIBLE_DEVICES. Where `output` is a link, what it leads to is bound.
+    """
+    start = (
+        '"$(command -v apptainer || command -v singularity || echo apptainer)" exec '
+        f'{"--nv " if gpu else ""}--bind "$PWD" --bind "$(realpath {shlex.quote(output)})" '
+        f'--pwd "$PWD" {shlex.quote(image)} /bin/bash -c \''
+    )
+    inside = [piece.replace("'", "'\\''") for piece in pieces]
+    inside[0] = start + inside[0]
+    inside[-1] += "'"
+    return inside
 
 
 def literal(path: str) -> str:

@@ -42,9 +42,26 @@ def test_what_stands_under_all_holds_for_every_stage(tmp_path: Path) -> None:
     assert fits(written)
 
 
+def test_an_environment_of_a_stage(tmp_path: Path) -> None:
+    """Texts, as they are written; a stage's own stands instead of that for all, of either kind."""
+    written = "{all: {conda: envs/all.yaml}, avg: {conda: other}, test: {container: a.sif}}"
+    found = stages(tmp_path, written)
+    assert [(s.conda, s.container) for s in found] == [
+        ("envs/all.yaml", None),
+        ("other", None),
+        (None, "a.sif"),
+    ]
+    assert fits(written)
+
+
 @pytest.mark.parametrize(
     ("written", "message"),
     [
+        ("{train: {conda: a, container: b}}", "'train': has both 'conda' and 'container'"),
+        ("{train: {conda: }}", "'conda': expected an environment file, a folder"),
+        ("{train: {conda: 3}}", "found the number 3 (conda: envs/train.yaml)"),
+        ("{train: {container: [a]}}", "'container': expected an image, found a list"),
+        ("{train: {containr: a}}", "unknown key 'containr' (did you mean 'container'?)"),
         ("{all: {gpus: 1}}", "'stage', 'all': unknown key 'gpus' (did you mean 'gpu'?)"),
         ("{all: {}}", "'stage', 'all': expected a mapping, found an empty mapping"),
         ("{al: {gpu: 1}}", "'stage': unknown stage 'al' (did you mean 'all'?)"),

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sweepmake.params.kinds import given, key, mapping, number
+from sweepmake.params.kinds import given, key, mapping, number, text
+from sweepmake.params.origin import Origin
+from sweepmake.params.yaml_reader import Node
 
 __all__ = ["ALL", "STAGE_OPTIONS", "StageOptions", "options_of"]
 
@@ -31,12 +33,45 @@ class StageOptions:
     )
     runtime: int | None = key(number(least=1), None, "time limit in minutes, for clusters")
     retries: int = key(number(least=0), 0, "how often a failed run is tried again at once")
+    conda: str | None = key(
+        text("an environment file, a folder, or an environment's name"),
+        None,
+        "a conda environment for its command: an environment file (`.yaml`, `.yml`), the folder or "
+        "the name of an environment; used with `--sdm conda`",
+        example="envs/train.yaml",
+    )
+    container: str | None = key(
+        text("an image"),
+        None,
+        "a container image in which its command runs: `docker://…`, `oras://…` or an image file",
+        example="docker://pytorch/pytorch:latest",
+    )
 
 
-STAGE_OPTIONS = mapping(given(StageOptions))
+def _check(options: dict[str, object], node: Node, origin: Origin) -> dict[str, object]:
+    """Refuse two environments for one command."""
+    if "conda" in options and "container" in options:
+        raise origin.error(
+            "has both 'conda' and 'container'", node, hint="a command has one environment"
+        )
+    return options
+
+
+STAGE_OPTIONS = mapping(
+    given(StageOptions, rules={"not": {"required": ["conda", "container"]}}).then(_check)
+)
 """Reads `stage:`: stage → the options that are written for it."""
 
 
 def options_of(stage: str, written: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Return the options of a stage: its own, and those for all stages that it does not have."""
-    return {**written.get(ALL, {}), **written.get(stage, {})}
+    """Return the options of a stage: its own, and those for all stages that it does not have.
+
+    A command has one environment: a stage's own container stands instead of the conda environment
+    for all, and the reverse.
+    """
+    own = written.get(stage, {})
+    shared = dict(written.get(ALL, {}))
+    if "conda" in own or "container" in own:
+        shared.pop("conda", None)
+        shared.pop("container", None)
+    return {**shared, **own}
