@@ -62,6 +62,7 @@ def read(tmp_path: Path, written: str, *, nulls: bool = False) -> Model:
 GOOD = [
     ("{}", Model()),
     ("jobs: 3", Model(jobs=3)),
+    ("jobs: 2", Model(jobs=2)),
     ("shell: 'on'", Model(shell="on")),
     ("shell: /bin/my shell", Model(shell="/bin/my shell")),
     ("needs: [a, 1, a]", Model(needs=("a", "1"))),
