@@ -14,7 +14,7 @@ NEEDED = 1  # the RULES_VERSION of the package that these files go with
 try:
     from sweepmake import RULES_VERSION, plan as plan_module, snakemake_internals as internals
     from sweepmake.errors import SweepmakeError
-    from sweepmake.invocation import course
+    from sweepmake.invocation import course, session
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
     from sweepmake.logs.options import LogOptions
     from sweepmake.outputs import drawing

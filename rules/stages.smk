@@ -5,9 +5,8 @@ Outputs: `<output>/<experiment>/.sweepmake/<stage>.done`, a small marker; what t
 writes (logs, checkpoints) is never declared, so that Snakemake never deletes it.
 """
 
-if PLAN and workflow.is_main_process:
-    methods = workflow.deployment_settings.deployment_method
-    if warning := PLAN.ignored_conda([method.name for method in methods]):
+if PLAN and WATCH:
+    if warning := PLAN.ignored_conda(internals.deployment_methods(workflow)):
         session.say(f"warning: {warning}")
 
 for STAGE in STAGES:

@@ -55,6 +55,7 @@ if internals.is_main_process(workflow) and not internals.is_cluster_job(workflow
     internals.watch(workflow).course = Course()
     assert internals.watch(workflow) is internals.watch(workflow)
 internals.config_files(workflow)
+internals.deployment_methods(workflow)
 
 
 rule a:

@@ -32,7 +32,7 @@ from sweepmake.invocation.course import Asked, Course
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["INTERNALS", "TESTED", "Watch", "config_files", "cores", "is_cluster_job",
+__all__ = ["INTERNALS", "TESTED", "Watch", "config_files", "cores", "deployment_methods", "is_cluster_job",
            "is_main_process", "rule_name", "watch"]  # fmt: skip
 
 TESTED = ("9.20", "9.27")
@@ -52,6 +52,8 @@ INTERNALS = {
     "workflow.executor_plugin.common_settings.local_exec": "a cluster's scheduler assigns the GPUs",
     "workflow.scheduling_settings.max_jobs_per_timespan": "the default limit of 100 jobs a second "
     "makes every run that ends add one more look per second at the waiting jobs",
+    "workflow.deployment_settings.deployment_method": "a stage's conda environment is used with "
+    "--sdm conda only: one line says so where it is not",
     "record.stats": "how many runs are to do, and of which rules",
     "rule.rule.name": "the name that a module's user has given to a rule (`use rule … as`)",
 }
@@ -79,6 +81,13 @@ def cores(workflow: Any) -> int:
         return int(workflow.cores)
     except WorkflowError:
         return 1  # on a cluster, or for a report
+
+
+def deployment_methods(workflow: Any) -> list[str]:
+    """Return the names of the methods of software deployment that are switched on ("CONDA")."""
+    return [
+        method.name for method in _find("workflow.deployment_settings.deployment_method", workflow)
+    ]
 
 
 def rule_name(rule: Any) -> str:

@@ -18,7 +18,7 @@ from sweepmake.outputs.workbook.about import about_rows, params_lines
 from sweepmake.outputs.workbook.cells import book_value, clean_text, link_target
 from sweepmake.outputs.workbook.layout import header_lines, lay_out
 from sweepmake.outputs.workbook.tables import write_workbook
-from sweepmake.params.metrics import Measures, Objective
+from sweepmake.params.metrics import MetricOptions, Objective
 from sweepmake.results.columns import Column, Sheet, unique_headings
 from sweepmake.results.outcomes import STATUSES
 from sweepmake.results.table import build_table
@@ -190,7 +190,7 @@ def test_the_sheets_of_a_sweep_are_framed_each_in_its_way(tmp_path: Path) -> Non
         outcome(f"e{lr}", {"lr": lr, "seed": 1}, summary({"train": {"val_loss": lr, "loss": 1}}))
         for lr in (1, 2)
     ]
-    measures = Measures(objective=Objective("val_loss", "min"))
+    measures = MetricOptions(objective=Objective("val_loss", "min"))
     write_workbook(study(outcomes, measures, str(tmp_path)), outcomes, now=NOW, command="")
     book = openpyxl.load_workbook(tmp_path / "experiments.xlsx")
     frozen = {sheet.title: sheet.freeze_panes for sheet in book.worksheets[:4]}
@@ -229,7 +229,7 @@ def test_the_about_sheet_tells_in_one_order(tmp_path: Path) -> None:
             zip(commits, ("failed", "finished", "finished", "running"), strict=True)
         )
     ]
-    measures = Measures(objective=Objective("bleu", "max"), over=("seed", "fold"))
+    measures = MetricOptions(objective=Objective("bleu", "max"), over=("seed", "fold"))
     made = study(outcomes, measures)
     table = replace(build_table(made, outcomes), warnings=("first",))
     rows = about_rows(made, table, now=NOW, command="snakemake", notes=("second",))

@@ -12,7 +12,7 @@ import pytest
 from made_studies import outcome, study, summary
 
 from sweepmake.outputs.write_outputs import describe, write_tables
-from sweepmake.params.metrics import Measures, Objective
+from sweepmake.params.metrics import MetricOptions, Objective
 from sweepmake.results.outcomes import Outcome
 from sweepmake.results.table import build_table
 
@@ -21,7 +21,7 @@ def trained(name: str, value: Any, status: str = "finished") -> Outcome:
     return outcome(name, {"lr": name}, summary({"train": {"val_acc": value}}), status=status)
 
 
-def described(outcomes: list[Outcome], measures: Measures | None = None) -> str:
+def described(outcomes: list[Outcome], measures: MetricOptions | None = None) -> str:
     return describe(build_table(study(outcomes, measures), outcomes))
 
 
@@ -30,7 +30,7 @@ def test_all_tables_are_written_and_the_user_is_told(
 ) -> None:
     """Four files of one table; the workbook names the command that made it; warnings on stderr."""
     outcomes = [trained("a", 0.5), trained("b", 0.75)]
-    objective = Measures(objective=Objective("bleu", "max"))
+    objective = MetricOptions(objective=Objective("bleu", "max"))
     results = tmp_path / "results"
     made = study(outcomes, objective, str(results))
     monkeypatch.setenv("SWEEPMAKE_COMMAND", "snakemake --cores 3 'a b'")
@@ -63,7 +63,7 @@ def test_the_best_that_is_told_has_finished() -> None:
     assert described(outcomes) == (
         "6 experiments: 3 finished, 1 running, 2 failed; best: best (val_acc 0.876543)"
     )
-    less = Measures(objective=Objective("val_acc", "min"))
+    less = MetricOptions(objective=Objective("val_acc", "min"))
     assert described(outcomes, less).endswith("; best: low (val_acc 0.5)")
     assert described([trained("a", "nan")]) == "1 experiment: 1 finished"
     assert described([replace(outcomes[1])]) == "1 experiment: 1 running"

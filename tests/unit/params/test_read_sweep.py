@@ -11,7 +11,7 @@ from sweepmake.params import sweep as sweep_module
 from sweepmake.params.commands import fill
 from sweepmake.params.config import Config
 from sweepmake.params.documents import MOST_COMBINATIONS, Document, combinations
-from sweepmake.params.sweep import Sweep, parse_slots, read_sweep
+from sweepmake.params.sweep import Sweep, read_sweep
 from sweepmake.params.yaml_reader import Scalar
 
 DATA = Path(__file__).parents[1].parent / "data" / "params"

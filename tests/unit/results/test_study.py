@@ -6,7 +6,7 @@ import json
 
 from made_studies import outcome, study
 
-from sweepmake.params.metrics import Measures, MetricPattern
+from sweepmake.params.metrics import MetricOptions, MetricPattern
 from sweepmake.results.study import Study
 from sweepmake.runs.experiment import Experiment
 
@@ -29,7 +29,7 @@ def test_the_reader_of_logs_is_told_of_all_stages() -> None:
         "--options={}", "train", "test",
     ]  # fmt: skip
     own = Experiment("a", {}, "logs", "", ("x",), suffix=".7", logs={"x": ("2", "1"), "a": ("3",)})
-    measures = Measures(metrics=(MetricPattern("bleu", "x", "B = (.*)", "max"),))
+    measures = MetricOptions(metrics=(MetricPattern("bleu", "x", "B = (.*)", "max"),))
     options = {"reader": "keras", "launcher": "none"}
     told = Study("logs", None, (own,), ("x",), "r", measures, options).log_arguments(own)
     given = dict(one.removeprefix("--").split("=", 1) for one in told[:-1])
