@@ -32,8 +32,8 @@ from sweepmake.invocation.course import Asked, Course
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["INTERNALS", "TESTED", "Watch", "config_files", "cores", "deployment_methods", "is_cluster_job",
-           "is_main_process", "rule_name", "watch"]  # fmt: skip
+__all__ = ["INTERNALS", "TESTED", "Watch", "config_files", "cores", "deployment_methods",
+           "is_cluster_job", "is_main_process", "rule_name", "watch"]  # fmt: skip
 
 TESTED = ("9.20", "9.27")
 """The oldest and the newest Snakemake with which the tests of the workflow have run."""

@@ -15,11 +15,11 @@ from openpyxl.utils import get_column_letter
 
 from sweepmake.outputs.workbook import rank_rows, sheets, tables
 from sweepmake.outputs.workbook.about import about_rows, params_lines
-from sweepmake.outputs.workbook.cells import book_value, clean_text, link_target
+from sweepmake.outputs.workbook.cells import book_value, clean_text
 from sweepmake.outputs.workbook.layout import header_lines, lay_out
 from sweepmake.outputs.workbook.tables import write_workbook
 from sweepmake.params.metrics import MetricOptions, Objective
-from sweepmake.results.columns import Column, Sheet, unique_headings
+from sweepmake.results.columns import Column, Sheet, link_target, unique_headings
 from sweepmake.results.outcomes import STATUSES
 from sweepmake.results.table import build_table
 
@@ -190,8 +190,9 @@ def test_the_sheets_of_a_sweep_are_framed_each_in_its_way(tmp_path: Path) -> Non
         outcome(f"e{lr}", {"lr": lr, "seed": 1}, summary({"train": {"val_loss": lr, "loss": 1}}))
         for lr in (1, 2)
     ]
-    measures = MetricOptions(objective=Objective("val_loss", "min"))
-    write_workbook(study(outcomes, measures, str(tmp_path)), outcomes, now=NOW, command="")
+    options = MetricOptions(objective=Objective("val_loss", "min"))
+    made = study(outcomes, options, str(tmp_path))
+    write_workbook(made, build_table(made, outcomes), now=NOW, command="")
     book = openpyxl.load_workbook(tmp_path / "experiments.xlsx")
     frozen = {sheet.title: sheet.freeze_panes for sheet in book.worksheets[:4]}
     assert frozen == {"experiments": "B2", "settings": "A2", "ranks": "D2", "failures": "B2"}
@@ -229,8 +230,8 @@ def test_the_about_sheet_tells_in_one_order(tmp_path: Path) -> None:
             zip(commits, ("failed", "finished", "finished", "running"), strict=True)
         )
     ]
-    measures = MetricOptions(objective=Objective("bleu", "max"), over=("seed", "fold"))
-    made = study(outcomes, measures)
+    options = MetricOptions(objective=Objective("bleu", "max"), over=("seed", "fold"))
+    made = study(outcomes, options)
     table = replace(build_table(made, outcomes), warnings=("first",))
     rows = about_rows(made, table, now=NOW, command="snakemake", notes=("second",))
     assert [row for row in rows if row[0] not in ("sweepmake", "snakemake", "Python")] == [

@@ -21,8 +21,8 @@ def trained(name: str, value: Any, status: str = "finished") -> Outcome:
     return outcome(name, {"lr": name}, summary({"train": {"val_acc": value}}), status=status)
 
 
-def described(outcomes: list[Outcome], measures: MetricOptions | None = None) -> str:
-    return describe(build_table(study(outcomes, measures), outcomes))
+def described(outcomes: list[Outcome], options: MetricOptions | None = None) -> str:
+    return describe(build_table(study(outcomes, options), outcomes))
 
 
 def test_all_tables_are_written_and_the_user_is_told(
@@ -35,7 +35,8 @@ def test_all_tables_are_written_and_the_user_is_told(
     made = study(outcomes, objective, str(results))
     monkeypatch.setenv("SWEEPMAKE_COMMAND", "snakemake --cores 3 'a b'")
     monkeypatch.delenv("SWEEPMAKE_QUIET", raising=False)
-    table = write_tables(made, outcomes)
+    table = build_table(made, outcomes)
+    write_tables(made, table)
     told = capsys.readouterr()
     assert told.out == f"Workbook: {results}/experiments.xlsx: 2 experiments: 2 finished\n"
     assert told.err == "".join(f"warning: {warning}\n" for warning in table.warnings)
@@ -50,7 +51,7 @@ def test_all_tables_are_written_and_the_user_is_told(
     assert [row[0] for row in rows] == table.values("experiment")
     assert "Experiments of params.yaml" in (results / "experiments.html").read_text()
     monkeypatch.setenv("SWEEPMAKE_QUIET", "1")
-    write_tables(made, outcomes)
+    write_tables(made, table)
     assert capsys.readouterr().out == ""
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from sweepmake.errors import InputError
 from sweepmake.params.config import Config, check_folders, read_config
+from sweepmake.params.log_keys import LogKeys
 
 
 @pytest.mark.parametrize(
@@ -17,14 +18,14 @@ from sweepmake.params.config import Config, check_folders, read_config
         ({"title": ["a, b", 7]}, Config(title=("a, b", "7"))),
         ({"stages": "train"}, Config(stages=("train",))),
         ({"gpus": "0,1 2"}, Config(gpus=("0,1", "2"))),
-        ({"gpus": 3}, Config(gpus=(3,))),
+        ({"gpus": 3}, Config(gpus=("3",))),
         ({"sample": 1, "sample_seed": 0}, Config(sample=1, sample_seed=0)),
         ({"sample_seed": 5}, Config(sample_seed=5)),
         ({"no_subdir": "True"}, Config(no_subdir=True)),
         ({"debug": "false", "no_subdir": True}, Config(no_subdir=True)),
         ({"output": "./runs//a/", "results": "/r/"}, Config(output="runs/a", results="/r")),
         ({"params": "sweeps/p.yaml"}, Config(params="sweeps/p.yaml")),
-        ({"logs": "runs/"}, Config(logs={"folder": "runs"})),
+        ({"logs": "runs/"}, Config(logs=LogKeys(folder="runs"))),
         (dict.fromkeys(Config.__dataclass_fields__), Config()),
     ],
 )
@@ -63,7 +64,9 @@ def test_an_error_names_the_first_file_with_the_key(tmp_path: Path) -> None:
     first.write_text("title: x\n# sample: 1\n")
     second.write_text("titles: y\n'sample' : 0\n")
     files = [str(tmp_path / "none.yaml"), str(first), str(second)]
-    with pytest.raises(InputError, match="'sample' is 0, expected a whole number") as caught:
+    with pytest.raises(
+        InputError, match="'sample': expected a whole number of at least 1, found the number 0"
+    ) as caught:
         read_config({"sample": 0}, files)
     assert (caught.value.file, caught.value.line) == (str(second), 2)
     with pytest.raises(InputError, match="unknown key 'titles'") as caught:

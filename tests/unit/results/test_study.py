@@ -29,9 +29,9 @@ def test_the_reader_of_logs_is_told_of_all_stages() -> None:
         "--options={}", "train", "test",
     ]  # fmt: skip
     own = Experiment("a", {}, "logs", "", ("x",), suffix=".7", logs={"x": ("2", "1"), "a": ("3",)})
-    measures = MetricOptions(metrics=(MetricPattern("bleu", "x", "B = (.*)", "max"),))
+    metrics = MetricOptions(metrics=(MetricPattern("bleu", "x", "B = (.*)", "max"),))
     options = {"reader": "keras", "launcher": "none"}
-    told = Study("logs", None, (own,), ("x",), "r", measures, options).log_arguments(own)
+    told = Study("logs", None, (own,), ("x",), "r", metrics, options).log_arguments(own)
     given = dict(one.removeprefix("--").split("=", 1) for one in told[:-1])
     assert list(given) == ["folder", "suffix", "output", "options", "metrics", "logs"]
     assert given["suffix"] == ".7"
