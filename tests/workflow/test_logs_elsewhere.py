@@ -116,10 +116,10 @@ def test_any_layout_is_told_with_a_pattern(project: Project) -> None:
         ("logs=True", "expected a folder of logs"),
         ("logs=../file.log", "is a file, expected a folder"),
         ("logs=../empty", "there is no file in the folder"),
-        ("logs={folder: ../runs, names: '('}", "which is no regular expression"),
+        ("logs={folder: ../runs, names: '('}", "is not a regular expression"),
         ("logs={folder: ../runs, names: 'x'}", "matches none of the 1 files"),
         ("logs={names: 'x'}", "expected 'folder' beside 'names'"),
-        ("logs={folder: ../runs, nmaes: 'x'}", "has no key 'nmaes'"),
+        ("logs={folder: ../runs, nmaes: 'x'}", "unknown key 'nmaes' (did you mean 'names'?)"),
         ('logs={folder: ../runs, names: "\\d"}', "in single quotes"),
     ],
 )
