@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from truth import read_history
 
-from sweepmake.logs.history_file import PLACE_COLUMNS, RowStream, Spool, write_history
+from sweepmake.logs.history_file import PLACE_COLUMNS, write_history
 from sweepmake.logs.joining import join_streams
 from sweepmake.logs.readers.base import Observation
+from sweepmake.logs.rows import RowStream, Spool
 from sweepmake.logs.tally import Tally
 
 

@@ -71,14 +71,15 @@ def test_cuts_change_nothing(seed: int, cuts: list[int], tmp_path: Path) -> None
     """A stream may come in blocks cut anywhere."""
     text = bars(12, 9, seed)
     whole = Read(text, tmp_path)
-    from sweepmake.logs.history_file import RowStream, Spool, write_history
+    from sweepmake.logs.history_file import write_history
     from sweepmake.logs.readers import make_readers
     from sweepmake.logs.reading import StreamReader
+    from sweepmake.logs.rows import RowStream, Spool
     from sweepmake.logs.tally import Tally
 
     tally = Tally()
     rows = RowStream(Spool(tmp_path), tally)
-    reader = StreamReader(rows, *make_readers())
+    reader = StreamReader(rows, make_readers())
     places = [0, *sorted(cut % len(text) for cut in cuts), len(text)]
     for begin, end in pairwise(places):
         reader.feed(text[begin:end])

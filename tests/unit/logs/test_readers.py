@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from sweepmake.errors import InputError
-from sweepmake.logs.history_file import RowStream, Spool, write_history
+from sweepmake.logs.history_file import write_history
 from sweepmake.logs.readers import READERS, make_readers
 from sweepmake.logs.readers.base import seconds, unit_seconds
 from sweepmake.logs.reading import StreamReader
+from sweepmake.logs.rows import RowStream, Spool
 from sweepmake.logs.tally import Tally
 
 BAR = "[=>............................]"
@@ -27,10 +28,10 @@ class Read:
         self.tally = Tally()
         spool = Spool(folder)
         stream = RowStream(spool, self.tally)
-        readers, epochs = make_readers(
+        readers = make_readers(
             options.get("only"), [re.compile(one) for one in options.get("patterns", ())]
         )
-        reader = StreamReader(stream, readers, epochs, bulk=bool(options.get("bulk", True)))
+        reader = StreamReader(stream, readers, bulk=bool(options.get("bulk", True)))
         size = int(options.get("size", 1 << 20))
         for at in range(0, len(data), size):
             reader.feed(data[at : at + size])

@@ -1,229 +1,59 @@
-"""The history: one row per rank, epoch and step, kept on disk until the header is known.
+"""history.csv.gz: its columns, its one writer and its one reader.
 
-Metrics may appear late, so rows are spooled with the columns that their stream knows, and widened
-when `history.csv.gz` is written. Memory does not grow with the log.
+One row per stage, attempt, rank, epoch and step (docs/readers.md). Rows are streamed: neither way
+does memory grow with the file.
 """
 
 from __future__ import annotations
 
-import os
+import csv
+import gzip
+import re
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
-from sweepmake.logs.readers.base import Observation
-from sweepmake.logs.readers.bulk import EPOCH_ENDS, Epochs
-from sweepmake.logs.tally import Tally
+from sweepmake.logs.rows import RowStream
 from sweepmake.replacing import replacing
 
-__all__ = ["PLACE_COLUMNS", "Row", "RowStream", "Spool", "write_history"]
+__all__ = [
+    "DAMAGES",
+    "EMPTY",
+    "PLACE_COLUMNS",
+    "STEP_TIME",
+    "Cell",
+    "History",
+    "Table",
+    "open_history",
+    "write_history",
+]
 
-PLACE_COLUMNS = (
-    "stage",
-    "attempt",
-    "rank",
-    "epoch",
-    "step",
-    "steps_per_epoch",
-    "eta_s",
-    "time_per_step_s",
-)
-_FLUSH = 32_768
+STEP_TIME = "time_per_step_s"
+PLACE_COLUMNS = ("stage", "attempt", "rank", "epoch", "step", "steps_per_epoch", "eta_s", STEP_TIME)
+"""The columns before the metrics."""
+EMPTY = 9e307
+"""Stands for an empty cell among numbers, so that a logged nan remains one; no program logs it."""
+DAMAGES = (OSError, EOFError, zlib.error, ValueError)
+"""What reading a file that is cut off, damaged or no history raises."""
+
+_STAGE, _ATTEMPT, _RANK, _EPOCH, _STEP = range(5)
+_NUMBERED = 3  # from this column on, all cells are numbers
 _GZIP_LEVEL = 1
+_BLOCK = 1 << 20  # bytes of text that are turned into numbers at once
+# the lines of one stage, attempt and rank
+_ONE_RANK = re.compile(rb"([^\n,]+,\d+,\d+,)[^\n]*\n(?:\1[^\n]*\n)*")
 
 
-class Spool:
-    """One temporary file that many streams write to in pieces."""
-
-    def __init__(self, folder: Path) -> None:
-        path = folder / f".spool.{os.getpid()}.{id(self)}"
-        self._file = path.open("x+b")
-        path.unlink()  # it lives as long as it is open
-        self._end = 0
-
-    def write(self, data: bytes) -> tuple[int, int]:
-        """Append data; return its (offset, length)."""
-        self._file.seek(self._end)
-        self._file.write(data)
-        place = (self._end, len(data))
-        self._end += len(data)
-        return place
-
-    def read(self, place: tuple[int, int]) -> bytes:
-        """Return what was written at (offset, length)."""
-        self._file.seek(place[0])
-        return self._file.read(place[1])
-
-    def close(self) -> None:
-        """Give the file's space back."""
-        self._file.close()
-
-
-class Row:
-    """One row that may still get values."""
-
-    __slots__ = ("epoch", "eta_s", "step", "steps", "time_per_step_s", "values")
-
-    def __init__(self, epoch: str, seen: Observation) -> None:
-        self.epoch = epoch
-        self.step = seen.step or ""
-        self.steps = seen.steps_per_epoch or ""
-        self.eta_s = seen.eta_s or ""
-        self.time_per_step_s = seen.time_per_step_s or ""
-        self.values = dict(seen.values)
-
-    def merge(self, seen: Observation) -> None:
-        """Take over what a later observation of the same place says."""
-        self.step = seen.step or self.step
-        self.steps = seen.steps_per_epoch or self.steps
-        self.eta_s = seen.eta_s or self.eta_s
-        self.time_per_step_s = seen.time_per_step_s or self.time_per_step_s
-        self.values.update(seen.values)
-
-
-class RowStream:
-    """The rows of one stream (one rank's stdout, say) of one attempt, in the order logged."""
-
-    def __init__(self, spool: Spool, tally: Tally) -> None:
-        self.columns: list[str] = []
-        self.extents: list[tuple[tuple[int, int], int]] = []
-        self.rows = 0
-        self.stepped = False
-        self.epoch = ""
-        self.pending: Row | None = None
-        self.tally = tally
-        self._index: dict[str, int] = {}
-        self._spool = spool
-        self._buffer: list[str] = []
-        self._buffered = 0
-        self.epoch_ends: deque[str] = deque(maxlen=EPOCH_ENDS)
-        self._last_line = ("", "")
-
-    def add(self, seen: Observation) -> None:
-        """Take one observation: a new row, or more about the last one."""
-        if seen.kind == "aside":
-            self._write_row(Row(seen.epoch or "", seen))
-            return
-        epoch = self.epoch if seen.epoch is None else seen.epoch
-        if seen.epoch is not None and seen.kind != "summary":
-            self._move(seen)
-        if seen.total_epochs is not None:
-            self.tally.total_epochs = seen.total_epochs
-        if not seen.values:
-            return
-        row = self.pending
-        if row is not None and self._belongs(seen, epoch, row):
-            row.merge(seen)
-            return
-        if row is not None and seen.kind == "line" and not epoch:
-            self.tally.went_back(row.step, seen.step)
-        self.flush_pending()
-        self.pending = Row(epoch, seen)
-
-    def _belongs(self, seen: Observation, epoch: str, row: Row) -> bool:
-        """Return whether an observation is about the pending row."""
-        if row.epoch != epoch:
-            return False
-        if seen.kind == "progress":
-            return bool(seen.step) and seen.step == row.step
-        if seen.step is not None and seen.step != row.step:
-            return False
-        shared = seen.values.keys() & row.values.keys()
-        if any(seen.values[name] != row.values[name] for name in shared):
-            return False
-        return seen.kind == "summary" or len(shared) < len(seen.values)
-
-    def _move(self, seen: Observation) -> None:
-        """Note the epoch that the stream is in now, and whether the program began again."""
-        epoch = seen.epoch or ""
-        header = seen.kind == "place" and seen.total_epochs is not None
-        if epoch != self.epoch or (header and self.pending is not None):
-            self.tally.moved(self.epoch, epoch, again=header and epoch == self.epoch)
-        self.epoch = epoch
-
-    def flush_pending(self) -> None:
-        """Write the last row; nothing can be added to it any more."""
-        row, self.pending = self.pending, None
-        if row is not None:
-            self._write_row(row)
-
-    def _write_row(self, row: Row) -> None:
-        known = self._index
-        if not all(name in known for name in row.values):
-            self.learn(row.values)
-        get = row.values.get
-        cells = [row.epoch, row.step, row.steps, row.eta_s, row.time_per_step_s]
-        cells += [get(name, "") for name in self.columns]
-        self.stepped = self.stepped or row.step != ""
-        line = ",".join(cells)
-        self.write(line + "\n", 1)
-        if row.epoch != self._last_line[0]:
-            self._end_epoch()
-        self._last_line = (row.epoch, line)
-        self.tally.row(row.epoch, row.step, row.steps, row.time_per_step_s, row.values)
-
-    def add_epochs(self, found: Epochs, last: Observation) -> None:
-        """Take whole epochs; `last` is their last row, which may still get values."""
-        self.flush_pending()
-        self._end_epoch()
-        self._last_line = ("", "")
-        self.epoch_ends.extend(found.ends)
-        self.write(found.lines, found.rows)
-        self.epoch = found.numbers[-1]
-        self.pending = Row(self.epoch, last)
-
-    def _end_epoch(self) -> None:
-        if self._last_line[1]:
-            self.epoch_ends.append(self._last_line[1])
-
-    def learn(self, names: Iterable[str]) -> None:
-        """Add columns; the rows before have fewer."""
-        self._spill()
-        for name in names:
-            if name not in self._index:
-                self._index[name] = len(self.columns)
-                self.columns.append(name)
-
-    def write(self, text: str, rows: int) -> None:
-        """Write finished rows, all as wide as the columns known now."""
-        self._buffer.append(text)
-        self._buffered += len(text)
-        self.rows += rows
-        if self._buffered >= _FLUSH:
-            self._spill()
-
-    def _spill(self) -> None:
-        if self._buffer:
-            data = "".join(self._buffer).encode("utf-8", "replace")
-            self.extents.append((self._spool.write(data), len(self.columns)))
-            self._buffer.clear()
-            self._buffered = 0
-
-    def close(self) -> None:
-        """Write what is left."""
-        self.flush_pending()
-        self._end_epoch()
-        self._spill()
-        self.tally.close()
-
-    def pieces(self) -> Iterator[tuple[bytes, int]]:
-        """Yield (rows, how many metric columns they have), in order."""
-        for place, width in self.extents:
-            yield self._spool.read(place), width
-
-
-def write_history(
-    path: Path,
-    streams: Sequence[tuple[str, int, int, RowStream]],
-    on_rows: Callable[[int, bytes], None] | None = None,
-) -> list[str]:
+def write_history(path: Path, streams: Sequence[tuple[str, int, int, RowStream]]) -> list[str]:
     """Write history.csv.gz; return its metric columns.
 
     Args:
         path: the file; replaced in one step.
         streams: (stage, attempt, rank, rows) in the order of the file.
-        on_rows: called with the rank and the finished lines, if given.
 
     Same rows, same bytes: the gzip header holds no name and no time.
     """
@@ -241,8 +71,6 @@ def write_history(
             for data, width in stream.pieces():
                 lines = _widen(data, targets[:width], len(columns), prefix)
                 file.write(packer.compress(lines))
-                if on_rows is not None:
-                    on_rows(rank, lines)
         file.write(packer.flush())
     return list(columns)
 
@@ -266,3 +94,149 @@ def _quoted(text: str) -> str:
     if any(mark in text for mark in ',"\n\r'):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+class Cell(NamedTuple):
+    """One metric's cell of one row, and the row's place; "" where the log says nothing.
+
+    Args:
+        size: characters of the whole line.
+        stage, rank, epoch, step: the place.
+        text: the value as logged.
+    """
+
+    size: int
+    stage: str
+    rank: str
+    epoch: str
+    step: str
+    text: str
+
+
+class Table(NamedTuple):
+    """Consecutive rows of one stage, attempt and rank, as numbers.
+
+    Args:
+        stage, attempt, rank: whose they are.
+        numbers: row by row, the cells from "epoch" on; EMPTY where one is empty.
+    """
+
+    stage: str
+    attempt: int
+    rank: int
+    numbers: array[float]
+
+
+class History:
+    """A history that is open; its rows can be read once.
+
+    Attributes:
+        columns: the header.
+        metrics: the names behind PLACE_COLUMNS, in the order of the file.
+        width: how many numbers a row of a Table has.
+    """
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file = file
+        self.columns = next(csv.reader([file.readline().decode("utf-8")]), [])
+        self.metrics = self.columns[len(PLACE_COLUMNS) :]
+        self.width = len(self.columns) - _NUMBERED
+
+    @property
+    def begins_well(self) -> bool:
+        """Whether the header begins as that of a history."""
+        return tuple(self.columns[: len(PLACE_COLUMNS)]) == PLACE_COLUMNS
+
+    def rows(self) -> Iterator[list[str]]:
+        """Yield each row's cells."""
+        return csv.reader(_decoded(self._file))
+
+    def metric(self, name: str) -> Iterator[Cell]:
+        """Yield one metric's cells, row by row, as long as they are asked for.
+
+        A line is `train,1,0,1,13,13,0,0.038,0.8749,0.8817`.
+        """
+        at = len(PLACE_COLUMNS) + self.metrics.index(name)
+        for line in _decoded(self._file):
+            if '"' in line:
+                cells = next(csv.reader([line]))
+            else:
+                cells = line.rstrip("\r\n").split(",", at + 1)
+            stage, _, rank, epoch, step = cells[: _STEP + 1]
+            yield Cell(len(line), stage, rank, epoch, step, cells[at])
+
+    def tables(self) -> Iterator[Table]:
+        """Yield all rows, in pieces of about a MiB of text.
+
+        Raises:
+            ValueError: a cell is no number, or a row has not as many as the header.
+        """
+        for text in _blocks(self._file):
+            yield from _tables(text, self.width)
+
+
+@contextmanager
+def open_history(path: Path) -> Iterator[History]:
+    """Open a history.
+
+    Raises:
+        One of DAMAGES, here and while rows are read: the file cannot be read.
+    """
+    with gzip.open(path, "rb") as file:
+        yield History(file)
+
+
+def _decoded(file: gzip.GzipFile) -> Iterator[str]:
+    for text in _blocks(file):
+        yield from text.decode("utf-8").splitlines(keepends=True)
+
+
+def _blocks(file: gzip.GzipFile) -> Iterator[bytes]:
+    """Yield the file in pieces of whole lines."""
+    rest = b""
+    while block := file.read(_BLOCK):
+        text = rest + block
+        end = text.rfind(b"\n") + 1
+        rest = text[end:]
+        if end:
+            yield text[:end]
+    if rest:
+        yield rest + b"\n"
+
+
+def _tables(text: bytes, width: int) -> Iterator[Table]:
+    """Yield the rows of whole lines; one has `width` numbers.
+
+    A line is `train,1,0,1,13,13,0,0.038,0.8749,0.8817`.
+    """
+    if b'"' in text:  # only a stage's name can be quoted
+        rows = csv.reader(text.decode("utf-8").splitlines())
+        for (stage, attempt, rank), group in groupby(rows, key=lambda row: row[:_NUMBERED]):
+            body = b",".join(",".join(row[_NUMBERED:]).encode() for row in group)
+            yield Table(stage, int(attempt), int(rank), _numbers(body, width))
+        return
+    at = 0
+    while at < len(text):
+        match = _ONE_RANK.match(text, at)
+        if match is None:
+            raise ValueError(f"a row that begins with {text[at : at + 40]!r}")
+        prefix = match[1]
+        stage, attempt, rank, _ = prefix.decode("utf-8").split(",")
+        body = text[at + len(prefix) : match.end() - 1].replace(b"\n" + prefix, b",")
+        yield Table(stage, int(attempt), int(rank), _numbers(body, width))
+        at = match.end()
+
+
+def _numbers(body: bytes, width: int) -> array[float]:
+    """Return the cells of some rows, joined by commas; an empty one is EMPTY.
+
+    Raises:
+        ValueError: a cell is no number, or a row has not as many as the header.
+    """
+    text = b"," + body + b","
+    if b",," in text:
+        text = text.replace(b",,", b",9e307,").replace(b",,", b",9e307,")
+    cells = array("d", map(float, text[1:-1].split(b",")))
+    if len(cells) % width:
+        raise ValueError(f"a row that has not the header's {width + _NUMBERED} cells")
+    return cells

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sweepmake.logs.history_file import RowStream, Spool
+from sweepmake.logs.rows import RowStream, Spool
 from sweepmake.logs.tally import Tally
 
 __all__ = ["join_streams"]

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sweepmake.logs import FORMAT_VERSION
 from sweepmake.logs.demux.streams import Account, Demultiplexer, StreamId, read_blocks
-from sweepmake.logs.history_file import RowStream, Spool, write_history
+from sweepmake.logs.history_file import write_history
 from sweepmake.logs.joining import join_streams
 from sweepmake.logs.options import LogOptions, read_with
 from sweepmake.logs.readers import make_readers
 from sweepmake.logs.reading import StreamReader
+from sweepmake.logs.rows import RowStream, Spool
 from sweepmake.logs.summary import Json, StageSummary, describe_stage, flat_keys
 from sweepmake.logs.tally import Tally
 from sweepmake.logs.wizard_results import result_rows
@@ -141,9 +142,9 @@ class _Stage:
             reader = readers.get(stream)
             if reader is None:
                 tally = self.tallies.setdefault(stream.rank, Tally())
-                offered, epochs = make_readers(self._options.reader, self._patterns)
+                offered = make_readers(self._options.reader, self._patterns)
                 rows = RowStream(self._spool, tally)
-                reader = readers[stream] = StreamReader(rows, offered, epochs)
+                reader = readers[stream] = StreamReader(rows, offered)
             reader.feed(data)
             if self.search is not None:
                 self.search.feed(stream, data)

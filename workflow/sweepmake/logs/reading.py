@@ -1,7 +1,7 @@
 """From one stream of one rank, in blocks cut anywhere, to observations.
 
-A stream is cut into segments at line ends, carriage returns and runs of backspaces; each segment is
-offered to the readers. Blocks of Keras bars take the fast way (readers/bulk.py); both ways give the
+A stream is cut into segments at line ends, carriage returns and runs of backspaces. They are offered
+to the readers one by one, until one of these has learned to read whole blocks; both ways give the
 same rows.
 """
 
@@ -9,20 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import compress, count, pairwise, repeat
 
-from sweepmake.logs.history_file import RowStream
-from sweepmake.logs.readers import Observation, Reader
-from sweepmake.logs.readers.bulk import (
-    Columns,
-    Epochs,
-    Layout,
-    finished,
-    layout_for,
-    rows_text,
-    whole_epochs,
-)
-from sweepmake.logs.readers.keras import Bar, KerasEpochs
+from sweepmake.logs.readers import Block, Observation, Reader
+from sweepmake.logs.rows import RowStream
 
 __all__ = ["ESCAPE", "StreamReader"]
 
@@ -48,19 +37,20 @@ _PIECE, _LARGEST = 4_096, 1 << 18
 
 
 class StreamReader:
-    """Reads one stream; rows go to its RowStream, counts to its tally."""
+    """Reads one stream; rows go to its RowStream, counts to its tally.
 
-    def __init__(
-        self, rows: RowStream, readers: Sequence[Reader], epochs: KerasEpochs, *, bulk: bool = True
-    ) -> None:
+    Args:
+        rows: takes the rows.
+        readers: those that a segment is offered to, in this order at first.
+        bulk: whether readers may read whole blocks.
+    """
+
+    def __init__(self, rows: RowStream, readers: Sequence[Reader], *, bulk: bool = True) -> None:
         self.rows = rows
         self._tally = rows.tally
         self._counts = rows.tally.counts
         self._readers = list(readers)
-        self._epochs = epochs
         self._bulk = bulk
-        self._layout: Layout | None = None
-        self._names: tuple[str, ...] = ()
         self._tail = "\n"
         self._overlong = False
         self._piece = _PIECE
@@ -94,26 +84,37 @@ class StreamReader:
             self._region(self._tail)
         self._tail, self._overlong = "\n", False
         for reader in self._readers:
-            self._take(reader, reader.finish())
+            for seen in reader.finish():
+                self._take(reader, seen)
         self.rows.close()
         self._counts.rows += self.rows.rows
 
     def _region(self, region: str) -> None:
-        """Read whole segments, in pieces: small ones while the layout of the bars is being
-        learned."""
+        """Read whole segments, in pieces: small ones until a reader has learned to read blocks."""
         begin = 0
         while begin < len(region):
             cut = _SEGMENTS.search(region, begin + self._piece)
             end = cut.start() if cut else len(region)
-            before = self._layout
-            if before is None:
-                self._general(region[begin:end])
-            else:
-                self._bulk_region(region[begin:end], before)
-            self._piece = _PIECE if self._layout is not before else min(self._piece * 2, _LARGEST)
+            at_once = self._bulk and self._block(region[begin:end])
+            if not at_once:
+                self._one_by_one(region[begin:end])
+            self._piece = min(self._piece * 2, _LARGEST) if at_once else _PIECE
             begin = end
 
-    def _general(self, region: str) -> None:
+    def _block(self, region: str) -> bool:
+        """Let the first reader that can read whole segments at once; return whether one could."""
+        for reader in self._readers:
+            parts = reader.read_block(region)
+            if parts is not None:
+                for part in parts:
+                    if isinstance(part, str):
+                        self._segment(part)
+                    else:
+                        self._take(reader, part)
+                return True
+        return False
+
+    def _one_by_one(self, region: str) -> None:
         """Offer whole segments to the readers one by one."""
         for segment in _SEGMENTS.split(region):
             if segment:
@@ -143,21 +144,26 @@ class StreamReader:
             for at, reader in enumerate(self._readers):
                 seen = reader.read(segment)
                 if seen is not None:
-                    self._take(reader, [seen] if isinstance(seen, Observation) else seen)
+                    for one in [seen] if isinstance(seen, Observation) else seen:
+                        self._take(reader, one)
                     if at and reader.name not in ("pairs", "regex"):
                         self._readers.insert(0, self._readers.pop(at))
-                    self._learn(reader)
                     return
         self._other(segment)
 
-    def _take(self, reader: Reader, seen: Sequence[Observation]) -> None:
-        for one in seen:
-            if one.values:
-                self._counts.observations += 1
-                self._tally.readers[reader.name] = self._tally.readers.get(reader.name, 0) + 1
-            else:
-                self._counts.places += 1
-            self.rows.add(one)
+    def _take(self, reader: Reader, seen: Observation | Block) -> None:
+        """Count what a reader has seen; its rows go to the stream's."""
+        if isinstance(seen, Block):
+            observations, places = seen.observations, seen.places
+            self.rows.add_block(seen)
+        else:
+            observations, places = (1, 0) if seen.values else (0, 1)
+            self.rows.add(seen)
+        self._counts.observations += observations
+        self._counts.places += places
+        if observations:
+            readers = self._tally.readers
+            readers[reader.name] = readers.get(reader.name, 0) + observations
 
     def _other(self, text: str) -> None:
         """Take a text that holds no metrics: events, last words, or a metric line that is
@@ -177,111 +183,3 @@ class StreamReader:
         elif _TROUBLE.search(text):
             self._tally.trouble = True
         self._counts.other += 1
-
-    def _learn(self, reader: Reader) -> None:
-        """Make a layout out of what the general way has read last, for the fast way."""
-        row = self.rows.pending
-        if not self._bulk or row is None or reader.name not in ("keras2", "keras3"):
-            return
-        names = tuple(row.values)
-        late = tuple(
-            name for name in names if name.startswith("val_") or name in ("lr", "learning_rate")
-        )
-        first = names[: len(names) - len(late)]
-        layout = self._layout
-        if not first or names != first + late or any(": " in name for name in names):
-            return
-        if layout is not None and (layout.reader, layout.names) == (reader.name, first):
-            if not late or layout.late == late:
-                return
-        elif names == self._names:
-            return
-        self._names = names
-        self.rows.learn(names)
-        if tuple(self.rows.columns[: len(names)]) == names:  # else the readers go on by themselves
-            self._layout = layout_for(reader.name, first, late)
-
-    def _bulk_region(self, region: str, layout: Layout) -> None:
-        """Read whole segments in blocks of bars and headers; other texts go to the readers one by
-        one."""
-        columns = layout.find(region)
-        if columns is None:
-            self._general(region)
-            return
-        begin = 0
-        for at in compress(count(), columns[-1]):
-            self._block(columns, begin, at, layout)
-            self._segment(columns[-1][at])
-            begin = at + 1
-        self._block(columns, begin, len(columns[0]), layout)
-
-    def _block(self, columns: Columns, begin: int, end: int, layout: Layout) -> None:
-        """Read bars and headers: whole epochs at once, the bars before and behind them in runs."""
-        heads = list(compress(range(begin, end), columns[-2][begin:end]))
-        if len(heads) > 2 and self._epochs.plain:
-            whole = whole_epochs(columns, heads, layout, len(self.rows.columns))
-            if whole is not None:
-                self._run(columns, begin, heads[0], layout)
-                self._header(columns[-2][heads[0]])
-                self._whole(whole, layout.bar(columns, heads[-1] - 1), layout)
-                begin, heads = heads[-1], heads[-1:]
-        for at, until in pairwise([begin, *heads, end]):
-            if at < until and columns[-2][at]:
-                self._header(columns[-2][at])
-                at += 1
-            self._run(columns, at, until, layout)
-
-    def _header(self, place: str) -> None:
-        seen = self._epochs.header(f"Epoch {place}")
-        if seen is not None:
-            self._counts.places += 1
-            self.rows.add(seen)
-
-    def _whole(self, found: Epochs, last: Bar, layout: Layout) -> None:
-        """Take whole epochs; their first header went the general way, which notices restarts."""
-        self._count(layout.reader, found.bars)
-        self._counts.places += len(found.numbers) - 1
-        self._epochs.passed_epochs(found.numbers[-1], found.total)
-        self.rows.add_epochs(
-            found, Observation(last.values, None, last.step, last.steps, "0", last.time_per_step_s)
-        )
-        self._tally.epochs(found, layout.columns)
-
-    def _run(self, columns: Columns, begin: int, end: int, layout: Layout) -> None:
-        """Take consecutive bars between two headers."""
-        if begin == end:
-            return
-        epochs, rows = self._epochs, self.rows
-        self._count(layout.reader, end - begin)
-        if end - begin < 4 or not self._regular(columns, begin, end, layout):
-            for at in range(begin, end):
-                rows.add(epochs.place(layout.bar(columns, at)))
-            return
-        rows.add(epochs.place(layout.bar(columns, begin)))
-        rows.flush_pending()
-        middle = [column[begin + 1 : end - 2] for column in columns]
-        lines = rows_text(repeat(rows.epoch), middle, layout, middle[0])
-        rows.write(finished(lines, layout, len(rows.columns)), len(lines))
-        last = layout.bar(columns, end - 3)
-        self._tally.row(rows.epoch, last.step, last.steps, last.time_per_step_s or "", last.values)
-        epochs.passed(len(lines), last.step)
-        for at in range(end - 2, end):
-            rows.add(epochs.place(layout.bar(columns, at)))
-
-    def _count(self, reader: str, bars: int) -> None:
-        self._counts.observations += bars
-        names = self._tally.readers
-        names[reader] = names.get(reader, 0) + bars
-
-    def _regular(self, columns: Columns, begin: int, end: int, layout: Layout) -> bool:
-        """Return whether the run lies in one open epoch, closed at most by its last two bars."""
-        epochs = self._epochs
-        if not epochs.open or epochs.validating or epochs.epoch != self.rows.epoch:
-            return False
-        steps = [int(place.partition("/")[0][:18]) for place in columns[0][begin : end - 1]]
-        totals = {place.partition("/")[2] for place in columns[0][begin:end]}
-        if len(totals) != 1 or any(map(int.__ge__, steps, steps[1:])):
-            return False
-        if not epochs.rises(steps[0], totals.pop()):
-            return False
-        return not any(layout.bar(columns, at).final for at in range(begin, end - 2))

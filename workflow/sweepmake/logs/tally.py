@@ -6,15 +6,13 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sweepmake.logs.demux.account import Counts
+from sweepmake.logs.readers.base import Ends
 from sweepmake.metric_names import direction
 
-if TYPE_CHECKING:
-    from sweepmake.logs.readers.bulk import Epochs
-
-__all__ = ["Best", "LineCounts", "Tally"]
+__all__ = ["Best", "SegmentCounts", "Tally"]
 
 _LAST_LINES = 10
 _LINE_LENGTH = 500
@@ -29,7 +27,7 @@ class Best(NamedTuple):
     step: str
 
 
-class LineCounts(Counts):
+class SegmentCounts(Counts):
     """What became of a rank's segments (the texts between redraws and line ends)."""
 
     def __init__(self) -> None:
@@ -47,7 +45,7 @@ class Tally(Counts):
     def __init__(self) -> None:
         self.last: dict[str, str] = {}
         self.best: dict[str, Best] = {}
-        self.counts = LineCounts()
+        self.counts = SegmentCounts()
         self.readers: dict[str, int] = {}
         self.total_epochs: int | None = None
         self.steps_per_epoch = ""
@@ -72,7 +70,7 @@ class Tally(Counts):
         return self._time_ns / self._time_count / 1e9 if self._time_count else None
 
     def row(self, epoch: str, step: str, steps: str, time: str, values: Mapping[str, str]) -> None:
-        """Take a finished row (in bulk: the last of several of one epoch)."""
+        """Take a finished row."""
         if not epoch and self.last_epoch:  # an evaluation outside the epochs
             for name, text in values.items():
                 self.last.setdefault(name, text)
@@ -104,42 +102,47 @@ class Tally(Counts):
             self._compare(name, rule, Best(float(text), text, self._epoch, self._step))
         self._values.clear()
 
-    def epochs(self, found: Epochs, names: Sequence[str]) -> None:
-        """Take epochs read in bulk, but for the last one, whose last row may still get values.
+    def block(self, names: Sequence[str], ends: Ends) -> None:
+        """Take many rows at once: the last ones of their epochs.
+
+        All epochs but the last one are over; that one may go on.
 
         Args:
-            found: the epochs.
             names: the metrics, in the order of their values.
+            ends: the rows.
         """
-        self.close()
-        numbers = found.numbers[:-1]
-        for cells, often in Counter(found.times[:-1]).items():
-            text = cells.partition(",")[2]
-            if text:
-                self._add_time(text, often)
-        columns = [texts[:-1] for texts in found.values]
-        for name, texts in zip(names, columns, strict=False):
-            last = next((text for text in reversed(texts) if text), None)
-            if last is None:
-                continue
-            self.last[name] = last
-            rule = _rule(name)
-            if rule is None:
-                continue
-            values = (
-                [float(text or "nan") for text in texts] if "" in texts else list(map(float, texts))
-            )
-            sound = values
-            if math.isnan(sum(values)):  # min and max know no nan
-                sound = [value for value in values if value == value]
-            if sound:
-                value = min(sound) if rule == "min" else max(sound)
-                at = values.index(value)
-                step = found.places[at].partition("/")[0]
-                self._compare(name, rule, Best(value, texts[at], numbers[at], step))
-        step, _, steps = found.places[-2].partition("/")
-        self._epoch, self.last_epoch, self.last_step = numbers[-1], numbers[-1], step
-        self.steps_per_epoch = self.steps_per_epoch or steps
+        if len(ends.epochs) > 1:
+            self.close()
+            for cells, often in Counter(ends.times[:-1]).items():
+                text = cells.partition(",")[2]
+                if text:
+                    self._add_time(text, often)
+            for name, texts in zip(names, ends.values, strict=True):
+                self._add_ended(name, texts[:-1], ends)
+        step, _, steps = ends.places[-1].partition(",")
+        time = ends.times[-1].partition(",")[2]
+        values = {name: texts[-1] for name, texts in zip(names, ends.values, strict=True)}
+        values = {name: text for name, text in values.items() if text}
+        self.row(ends.epochs[-1], step, steps, time, values)
+
+    def _add_ended(self, name: str, texts: Sequence[str], ends: Ends) -> None:
+        """Take one metric's last values of epochs that are over."""
+        last = next((text for text in reversed(texts) if text), None)
+        if last is None:
+            return
+        self.last[name] = last
+        rule = _rule(name)
+        if rule is None:
+            return
+        values = list(map(float, [text or "nan" for text in texts] if "" in texts else texts))
+        sound = values
+        if math.isnan(sum(values)):  # min and max know no nan
+            sound = [value for value in values if value == value]
+        if sound:
+            value = min(sound) if rule == "min" else max(sound)
+            at = values.index(value)
+            step = ends.places[at].partition(",")[0]
+            self._compare(name, rule, Best(value, texts[at], ends.epochs[at], step))
 
     def _compare(self, name: str, rule: str, new: Best) -> None:
         """Keep the better of the best so far and a new one; the earlier of equals."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sweepmake.logs.history_file import RowStream
+from sweepmake.logs.rows import RowStream
 from sweepmake.logs.summary import Json, column_order, number
 
 __all__ = ["LIMIT", "result_rows"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
-from sweepmake.logs.readers.base import Observation, Reader
+from sweepmake.logs.readers.base import Block, Observation, Part, Reader
 from sweepmake.logs.readers.keras import KerasEpochs
 
-__all__ = ["READERS", "Observation", "Reader", "make_readers"]
+__all__ = ["READERS", "Block", "Observation", "Part", "Reader", "make_readers"]
 
 # Name -> (class, texts of which a segment must have one to be worth a look), in the order in which
 # they are offered a segment: the strict ones first. The module has the reader's name.
@@ -28,10 +28,8 @@ _FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
 READERS = (*_FORMATS, "regex")
 
 
-class _OnDemand:
+class _OnDemand(Reader):
     """A reader that is imported when a segment first looks like its format."""
-
-    __slots__ = ("_make", "_marks", "_reader", "name")
 
     def __init__(self, name: str, marks: tuple[str, ...], make: Callable[[], Reader]) -> None:
         self.name = name
@@ -50,6 +48,10 @@ class _OnDemand:
             self._reader = self._make()
         return self._reader.read(text)
 
+    def read_block(self, text: str) -> Iterable[Part] | None:
+        """Return what the reader says of a block; it has learned nothing before it was needed."""
+        return self._reader.read_block(text) if self._reader is not None else None
+
     def finish(self) -> Sequence[Observation]:
         """Return what the reader held back."""
         return self._reader.finish() if self._reader is not None else ()
@@ -57,8 +59,8 @@ class _OnDemand:
 
 def make_readers(
     only: str | None = None, patterns: Sequence[re.Pattern[str]] = ()
-) -> tuple[list[Reader], KerasEpochs]:
-    """Return fresh readers for one stream, and the Keras state that three of them share.
+) -> list[Reader]:
+    """Return fresh readers for one stream; those of Keras share the epoch that it is in.
 
     Args:
         only: the one reader to use; None for all.
@@ -74,7 +76,7 @@ def make_readers(
         if only in (None, name):
             make = _maker(name, class_name, epochs)
             readers.append(_OnDemand(name, marks, make))
-    return readers, epochs
+    return readers
 
 
 def _maker(name: str, class_name: str, epochs: KerasEpochs) -> Callable[[], Reader]:

@@ -1,17 +1,28 @@
-"""What every reader speaks: observations, number texts and durations.
+"""What every reader speaks: observations, blocks of rows, number texts and durations.
 
 A reader gets one segment of one rank's stream (the text between two redraws or line ends, colour
-codes gone) and returns an Observation, or None when the segment is not of its format. Values stay
-the text that the log printed; nothing is rounded.
+codes gone) and returns an Observation, or None when the segment is not of its format. One that has
+learned how its stream looks may read many segments at once. Values stay the text that the log
+printed; nothing is rounded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["NUMBER", "Observation", "Reader", "is_number", "seconds", "unit_seconds"]
+__all__ = [
+    "NUMBER",
+    "Block",
+    "Ends",
+    "Observation",
+    "Part",
+    "Reader",
+    "is_number",
+    "seconds",
+    "unit_seconds",
+]
 
 # A number as programs print it. No nested repeats: matching is linear.
 NUMBER = (
@@ -41,7 +52,6 @@ class Observation(NamedTuple):
         kind: "progress" (a redraw: the last one of a step wins), "line" (a row of its own unless it
             only adds to its epoch), "summary" (belongs to the last row of its epoch or step),
             "aside" (a row that leaves the last one open) or "place" (no row).
-        ends: True when the epoch's last redraw has been seen.
     """
 
     values: Mapping[str, str]
@@ -52,7 +62,50 @@ class Observation(NamedTuple):
     time_per_step_s: str | None = None
     total_epochs: int | None = None
     kind: str = "line"
-    ends: bool = False
+
+
+class Ends(NamedTuple):
+    """The last row of each epoch of a block, column by column, in their order.
+
+    In a log without epochs each row is the last of one. All texts are as in a row of the history.
+
+    Args:
+        epochs: "3".
+        places: "13,13": step and steps per epoch.
+        times: "0,0.041": ETA and time per step (s).
+        values: of each metric; "" where a row has none.
+    """
+
+    epochs: Sequence[str]
+    places: Sequence[str]
+    times: Sequence[str]
+    values: Sequence[Sequence[str]]
+
+
+class Block(NamedTuple):
+    """Many rows at once, in the order logged: nothing in them begins again, and none is empty.
+
+    Args:
+        names: the metrics of the rows.
+        lines: the rows, `epoch,step,steps per epoch,ETA,time per step` and a cell for each metric,
+            each with a line feed behind it.
+        rows: how many, at least one.
+        observations: how many segments with metrics they were.
+        places: how many segments only told where the stream is.
+        ends: the last row of each epoch. More rows of the last one may follow; the epoch that a
+            block breaks off in may be missing if the next row is of the same one.
+    """
+
+    names: tuple[str, ...]
+    lines: str
+    rows: int
+    observations: int
+    places: int
+    ends: Ends
+
+
+Part = Observation | Block | str
+"""What a reader finds in a block of text: a str is a segment that it leaves to all readers."""
 
 
 class Reader(Protocol):
@@ -64,9 +117,22 @@ class Reader(Protocol):
         """Return what the segment says, None when it is not of this format."""
         ...
 
+    def read_block(self, text: str) -> Iterable[Part] | None:
+        """Return what whole segments say, in their order; None: they are to be read one by one.
+
+        The fast way, for a reader that has learned from what it read one by one how its stream
+        looks. Both ways must give the same rows and counts. The parts are taken one after the
+        other, so a reader's own state may change with each segment that it leaves to `read`.
+
+        Args:
+            text: segments of the stream, their separators and colour codes between them, in
+                Latin-1 (one character a byte).
+        """
+        return None
+
     def finish(self) -> Sequence[Observation]:
         """Return what was held back until the stream's end."""
-        ...
+        return ()
 
 
 def is_number(text: str) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sweepmake.logs.readers.base import NUMBER, Observation, is_number
+from sweepmake.logs.readers.base import NUMBER, Observation, Reader, is_number
 from sweepmake.logs.readers.json_lines import flat_numbers
 
 __all__ = ["Fairseq"]
@@ -28,7 +28,7 @@ _PAIR = re.compile(rf"([^\s=,]+)=({NUMBER})(?:,|$)")
 _FIELD = re.compile(rf"(\S+) ({NUMBER})")
 
 
-class Fairseq:
+class Fairseq(Reader):
     """Reads fairseq's simple and JSON lines."""
 
     name = "fairseq"
@@ -65,10 +65,6 @@ class Fairseq:
             return Observation(values, epoch, kind="summary")
         step = values.get("num_updates")
         return Observation(values, epoch, step if step and is_number(step) else None)
-
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a line is never held back."""
-        return ()
 
 
 def _whole(text: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sweepmake.logs.readers.base import NUMBER, Observation
+from sweepmake.logs.readers.base import NUMBER, Observation, Reader
 from sweepmake.logs.readers.json_lines import split_place
 from sweepmake.logs.readers.pairs import is_metric
 
@@ -22,7 +22,7 @@ __all__ = ["HfTrainer"]
 _ITEM = re.compile(rf"""(['"])([^'"]+)\1: (?:(['"]?)({NUMBER})\3|[^,{{}}]*)(?:, |\}}$)""")
 
 
-class HfTrainer:
+class HfTrainer(Reader):
     """Reads the dictionaries of the Hugging Face Trainer."""
 
     name = "hf_trainer"
@@ -45,7 +45,3 @@ class HfTrainer:
         if seen is not None:
             return seen
         return Observation(values) if any(map(is_metric, values)) else None
-
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a line is never held back."""
-        return ()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sweepmake.logs.readers.base import NUMBER, Observation
+from sweepmake.logs.readers.base import NUMBER, Observation, Reader
 
 __all__ = ["ImageNet"]
 
@@ -22,7 +22,7 @@ _LINE = re.compile(r"(Epoch|Test): ?(?:\[(\d+)\])?\[ *(\d+)/(\d+)\]\s+(.*)", re.
 _METER = re.compile(rf"\s*(\S+)\s+({NUMBER})\s*(?:\(\s*({NUMBER})\s*\))?(?=\s|$)")
 
 
-class ImageNet:
+class ImageNet(Reader):
     """Reads training, test and summary lines."""
 
     name = "imagenet"
@@ -43,10 +43,6 @@ class ImageNet:
         if kind == "Test":
             return Observation({}, kind="place")
         return Observation(values, epoch, step, steps, time_per_step_s=values.get("Time"))
-
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a line is never held back."""
-        return ()
 
 
 def _meters(text: str) -> dict[str, str]:

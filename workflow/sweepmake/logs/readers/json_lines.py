@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sweepmake.logs.readers.base import Observation, is_number
+from sweepmake.logs.readers.base import Observation, Reader, is_number
 
 __all__ = ["STEP_KEYS", "JsonLines", "flat_numbers", "split_place"]
 
@@ -21,7 +21,7 @@ STEPS_KEYS = ("steps_per_epoch", "steps_in_epoch")
 _DEPTH = 3
 
 
-class JsonLines:
+class JsonLines(Reader):
     """Reads lines that are one JSON object."""
 
     name = "json_lines"
@@ -33,10 +33,6 @@ class JsonLines:
             return None
         values = flat_numbers(text)
         return split_place(values) if values else None
-
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a line is never held back."""
-        return ()
 
 
 def flat_numbers(text: str) -> dict[str, str] | None:

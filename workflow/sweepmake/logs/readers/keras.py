@@ -25,6 +25,11 @@ class Bar(NamedTuple):
     final: bool
     values: dict[str, str]
 
+    @property
+    def ends(self) -> bool:
+        """Whether no further step of the epoch follows."""
+        return self.final and (self.step == self.steps or not self.steps or self.eta_s is None)
+
 
 def fields(text: str) -> tuple[str | None, str | None, bool, dict[str, str]] | None:
     """Return (eta_s, time_per_step_s, final, values) of what follows the bar, None when malformed.
@@ -75,13 +80,13 @@ class KerasEpochs:
 
     def __init__(self) -> None:
         self.epoch = ""
-        self.total = ""
         self.open = False
-        self.validating = False
+        self._total = ""
+        self._validating = False
         self._bars = 0
         self._glued_seen = False
         self._plain_end = False
-        self._last: tuple[str, str] | None = None
+        self._closed_by: tuple[str, str] | None = None  # the bar that Keras 3 draws twice
         self._step = 0
         self._steps = ""
 
@@ -91,10 +96,10 @@ class KerasEpochs:
         if not match or match.group(1):
             return None
         epoch, total = match.group(2), match.group(3)
-        if self.open and self._bars and epoch == "1" and self._glued_seen and total == self.total:
-            self.validating = True
+        if self.open and self._bars and epoch == "1" and self._glued_seen and total == self._total:
+            self._validating = True
             return Observation({}, kind="place")
-        return self._start(epoch, total)
+        return self.start(epoch, total)
 
     def glued(self, text: str, names: dict[str, str]) -> Observation | None:
         """Take note of a header that stands right behind a bar, without a line end between."""
@@ -102,78 +107,75 @@ class KerasEpochs:
         if not match:
             return None
         epoch, total = match.group(2), match.group(3)
-        fits = epoch == "1" and total == self.total and self.open and not self._plain_end
+        fits = epoch == "1" and total == self._total and self.open and not self._plain_end
         if fits and (self._glued_seen or "accuracy" not in names):
-            self.validating = self._glued_seen = True
+            self._validating = self._glued_seen = True
             return None
-        return self._start(epoch, total)
+        return self.start(epoch, total)
 
-    def _start(self, epoch: str, total: str) -> Observation:
-        self.epoch, self.total, self.open = epoch, total, True
-        self.validating, self._bars, self._last, self._step = False, 0, None, 0
+    def start(self, epoch: str, total: str) -> Observation:
+        """Begin an epoch; return its place."""
+        self.epoch, self._total, self.open = epoch, total, True
+        self._validating, self._bars, self._closed_by, self._step = False, 0, None, 0
         self._steps = ""
         return Observation({}, epoch=epoch, total_epochs=int(total[:9]), kind="place")
-
-    def passed(self, bars: int, step: str) -> None:
-        """Take note of bars inside the open epoch that were read in bulk, up to this step."""
-        self._bars += bars
-        self._last = None
-        self._step = int(step[:18])
-
-    def passed_epochs(self, epoch: str, total: str) -> None:
-        """Take note of whole epochs that were read in bulk; this is the last of them."""
-        self.epoch, self.total, self.open, self._plain_end = epoch, total, False, True
-        self._last = None
-
-    def rises(self, step: int, steps: str) -> bool:
-        """Return whether a step is behind the last one of the open epoch, and of as many."""
-        return step > self._step and self._steps in ("", steps)
 
     @property
     def plain(self) -> bool:
         """Whether headers mean what they say: not in a validation of TF 1.15, nor ever in one."""
-        return not self.validating and not self._glued_seen
+        return not self._validating and not self._glued_seen
+
+    def goes_on(self, step: int, steps: str) -> bool:
+        """Return whether the open epoch goes on with this step, of so many."""
+        known = self._steps in ("", steps)
+        return self.open and not self._validating and known and step > self._step
+
+    def passed(self, bars: int, step: int) -> None:
+        """Take note of bars that the open epoch went on with, up to this step."""
+        self._bars += bars
+        self._closed_by = None
+        self._step = step
 
     def place(self, bar: Bar) -> Observation:
-        """Return the bar as an observation of the epoch that it belongs to."""
-        if not bar.values:  # model.predict, or a program's own
+        """Return the bar as an observation of the epoch that it belongs to.
+
+        Without metrics, or of a validation, it is no row. With another number of steps than its
+        epoch's it is an aside. Every other bar belongs to the open epoch, to the one that it has
+        closed already, or to none.
+        """
+        if not bar.values or self._validates(bar):
             return Observation({}, kind="place")
-        if self.validating:
-            if not (bar.final and any(name.startswith("val_") for name in bar.values)):
-                return Observation({}, kind="place")
-            self.validating = False
         if self.open and bar.steps and self._steps not in ("", bar.steps):
             return self._aside(bar)
-        self._steps = bar.steps
-        key = (bar.step, bar.steps)
-        full = bar.step == bar.steps
-        step = int(bar.step[:18])
-        if self.open and step < self._step:
-            self.open = (
-                False  # the header of a later epoch was lost: which epoch this is, is not known
-            )
-        self._step = step
-        # behind the epoch's end only its own last redraw may still come
-        epoch = self.epoch if self.open or (self._last == key and full) else ""
-        ends = bar.final and (full or not bar.steps or bar.eta_s is None)
-        self._bars += 1
-        if epoch and ends and self.open:
-            self.open = False
-            self._plain_end = self._plain_end or not self._glued_seen
-            # Keras 3 draws a full bar twice; the second is this epoch's too
-            self._last = key if bar.eta_s is not None else None
-        else:
-            self._last = None
         return Observation(
             bar.values,
-            epoch=epoch,
+            epoch=self._epoch_of(bar),
             step=bar.step,
             steps_per_epoch=bar.steps or None,
-            eta_s="0" if ends else bar.eta_s,
+            eta_s="0" if bar.ends else bar.eta_s,
             time_per_step_s=bar.time_per_step_s,
             kind="progress",
-            ends=ends,
         )
+
+    def _validates(self, bar: Bar) -> bool:
+        """Return whether a bar is a validation's own; the first that tells its result is not."""
+        if self._validating and bar.final and any(name.startswith("val_") for name in bar.values):
+            self._validating = False
+        return self._validating
+
+    def _epoch_of(self, bar: Bar) -> str:
+        """Return the epoch of a bar, "" outside epochs; the bar may close it."""
+        key, step = (bar.step, bar.steps), int(bar.step[:18])
+        if step < self._step:
+            self.open = False  # the header of a later epoch was lost: nobody knows of which
+        epoch = self.epoch if self.open or key == self._closed_by else ""
+        self._step, self._steps, self._closed_by = step, bar.steps, None
+        self._bars += 1
+        if self.open and bar.ends:
+            self.open = False
+            self._plain_end = self._plain_end or not self._glued_seen
+            self._closed_by = key if bar.step == bar.steps and bar.eta_s is not None else None
+        return epoch
 
     def _aside(self, bar: Bar) -> Observation:
         """Return a bar of `model.evaluate` that a callback drew inside an epoch."""

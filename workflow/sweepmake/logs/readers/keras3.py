@@ -12,10 +12,11 @@ left.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sweepmake.logs.readers.base import Observation, seconds, unit_seconds
+from sweepmake.logs.readers.base import Observation, Part, Reader, seconds, unit_seconds
 from sweepmake.logs.readers.keras import Bar, KerasEpochs, fields
+from sweepmake.logs.readers.keras_bulk import BulkBars
 
 __all__ = ["Keras3"]
 
@@ -25,18 +26,19 @@ _BAR = re.compile(
 )
 
 
-class Keras3:
+class Keras3(Reader):
     """Reads the bars of Keras 3."""
 
     name = "keras3"
 
     def __init__(self, epochs: KerasEpochs) -> None:
-        self.epochs = epochs
+        self._epochs = epochs
+        self._bulk = BulkBars(self.name, epochs)
 
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
         """Return the bar's values, or the epoch of a header."""
         if text.startswith("Epoch "):
-            return self.epochs.header(text)
+            return self._epochs.header(text)
         match = _BAR.fullmatch(text)
         if not match:
             return None
@@ -47,8 +49,10 @@ class Keras3:
         known = "" if steps == "Unknown" else steps
         eta = ("0" if step == known else seconds(left)) if known else None
         bar = Bar(step, known, eta, unit_seconds(per_step), step == known, parts[3])
-        return self.epochs.place(bar)
+        seen = self._epochs.place(bar)
+        self._bulk.learn(seen)
+        return seen
 
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a bar is never held back."""
-        return ()
+    def read_block(self, text: str) -> Iterable[Part] | None:
+        """Return what bars, headers and whole epochs say, once the bars' layout is known."""
+        return self._bulk.read(text)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sweepmake.logs.readers.base import Observation
+from sweepmake.logs.readers.base import Observation, Reader
 from sweepmake.logs.readers.keras import Bar, KerasEpochs, fields
 
 __all__ = ["KerasLines"]
@@ -20,18 +20,18 @@ __all__ = ["KerasLines"]
 _LINE = re.compile(r" *(\d+)/(\d+|Unknown) - (\d+m?s|[\d:]+) - (.*)", re.ASCII | re.DOTALL)
 
 
-class KerasLines:
+class KerasLines(Reader):
     """Reads the epoch lines of verbose=2."""
 
     name = "keras_lines"
 
     def __init__(self, epochs: KerasEpochs) -> None:
-        self.epochs = epochs
+        self._epochs = epochs
 
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
         """Return the line's values, or the epoch of a header."""
         if text.startswith("Epoch "):
-            return self.epochs.header(text)
+            return self._epochs.header(text)
         match = _LINE.fullmatch(text)
         if not match:
             return None
@@ -39,9 +39,5 @@ class KerasLines:
         if parts is None or not parts[3]:
             return None
         steps = "" if match.group(2) == "Unknown" else match.group(2)
-        seen = self.epochs.place(Bar(match.group(1), steps, None, parts[1], True, parts[3]))
+        seen = self._epochs.place(Bar(match.group(1), steps, None, parts[1], True, parts[3]))
         return seen._replace(eta_s=None)
-
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a line is never held back."""
-        return ()

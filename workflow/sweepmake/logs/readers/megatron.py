@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sweepmake.logs.readers.base import Observation, is_number, unit_seconds
+from sweepmake.logs.readers.base import Observation, Reader, is_number, unit_seconds
 
 __all__ = ["Megatron"]
 
@@ -24,7 +24,7 @@ _LINE = re.compile(
 _TIME = "elapsed time per iteration (ms)"
 
 
-class Megatron:
+class Megatron(Reader):
     """Reads iteration and validation lines."""
 
     name = "megatron"
@@ -48,7 +48,3 @@ class Megatron:
             return Observation(values, step=validated, kind="summary")
         per_step = unit_seconds(values[_TIME] + "ms") if _TIME in values else None
         return Observation(values, step=step, time_per_step_s=per_step)
-
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a line is never held back."""
-        return ()

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sweepmake.logs.readers.base import NUMBER, Observation, seconds
+from sweepmake.logs.readers.base import NUMBER, Observation, Reader, seconds
 
 __all__ = ["Pairs", "is_metric"]
 
@@ -55,7 +55,7 @@ def is_metric(name: str) -> bool:
     return _METRIC.search(name) is not None
 
 
-class Pairs:
+class Pairs(Reader):
     """Reads lines of pairs."""
 
     name = "pairs"
@@ -84,10 +84,6 @@ class Pairs:
         if whole and any(map(is_metric, values)):
             return Observation(values, kind="summary")
         return None
-
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a line is never held back."""
-        return ()
 
 
 def _placed(places: dict[str, tuple[str, str | None]], values: dict[str, str]) -> Observation:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 
 from sweepmake.errors import InputError
-from sweepmake.logs.readers.base import Observation, is_number, seconds
+from sweepmake.logs.readers.base import Observation, Reader, is_number, seconds
 
 __all__ = ["RegexReader", "compile_patterns"]
 
@@ -22,7 +22,7 @@ _PLACES = ("epoch", "step", "steps_per_epoch", "total_epochs", "eta_s", "time_pe
 _LONGEST = 4096  # a user's pattern may be quadratic: no more than this of a line is shown to it
 
 
-class RegexReader:
+class RegexReader(Reader):
     """Reads lines by the user's patterns."""
 
     name = "regex"
@@ -38,10 +38,6 @@ class RegexReader:
                 found = {key: value.strip() for key, value in match.groupdict().items() if value}
                 return _observation(found)
         return None
-
-    def finish(self) -> Sequence[Observation]:
-        """Return nothing: a line is never held back."""
-        return ()
 
 
 def _observation(found: dict[str, str]) -> Observation:

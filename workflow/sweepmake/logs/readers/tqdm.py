@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from sweepmake.logs.readers.base import Observation, is_number, seconds
+from sweepmake.logs.readers.base import Observation, Reader, is_number, seconds
 
 __all__ = ["Tqdm"]
 
@@ -52,7 +52,7 @@ class _Bar(NamedTuple):
         )
 
 
-class Tqdm:
+class Tqdm(Reader):
     """Reads tqdm's bars; holds redraws of one count back until the count moves."""
 
     name = "tqdm"
