@@ -63,6 +63,17 @@ def test_bulk_equals_general(seed: int, tmp_path: Path) -> None:
         assert getattr(fast.tally, name) == getattr(slow.tally, name), name
 
 
+def test_rows_are_as_wide_as_the_table(tmp_path: Path) -> None:
+    """Also those of epochs that are read at once right behind a row that brought a new metric."""
+    text = bars(30, 9, 1) + b"epoch 30: grad norm 0.5 lr 0.1\n" + bars(30, 9, 2)
+    tables = []
+    for bulk in (True, False):
+        Read(text, tmp_path, bulk=bulk)
+        tables.append(gzip.decompress((tmp_path / "history.csv.gz").read_bytes()).splitlines())
+    assert b"grad norm" in tables[0][0]
+    assert tables[0] == tables[1]
+
+
 @given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(0, 60_000), max_size=20))
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

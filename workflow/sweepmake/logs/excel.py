@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sweepmake.logs.history_file import open_history
 from sweepmake.logs.summary import number
 from sweepmake.replacing import replacing
 
@@ -26,15 +25,13 @@ def write_excel(history: Path, metrics: Path, output: Path) -> None:
     from openpyxl import Workbook  # type: ignore[import-untyped,unused-ignore]
 
     book = Workbook(write_only=True)
-    with gzip.open(history, "rt", encoding="utf-8", newline="") as file:
-        table = csv.reader(file)
-        header = next(table)
+    with open_history(history) as table:
         sheet, count = book.create_sheet("history"), 1
-        sheet.append(header)
-        for row in table:
+        sheet.append(table.columns)
+        for row in table.rows():
             if count % _ROWS == 0:
                 sheet = book.create_sheet(f"history {count // _ROWS + 1}")
-                sheet.append(header)
+                sheet.append(table.columns)
                 count += 1
             sheet.append([row[0], *map(_cell, row[1:])])
             count += 1

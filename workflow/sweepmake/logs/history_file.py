@@ -10,15 +10,20 @@ import csv
 import gzip
 import re
 import zlib
-from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sweepmake.logs.rows import RowStream
 from sweepmake.replacing import replacing
+
+if TYPE_CHECKING:  # who writes needs no numpy, who reads no reader of logs
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sweepmake.logs.rows import RowStream
 
 __all__ = [
     "DAMAGES",
@@ -37,10 +42,12 @@ PLACE_COLUMNS = ("stage", "attempt", "rank", "epoch", "step", "steps_per_epoch",
 """The columns before the metrics."""
 EMPTY = 9e307
 """Stands for an empty cell among numbers, so that a logged nan remains one; no program logs it."""
-DAMAGES = (OSError, EOFError, zlib.error, ValueError)
+DAMAGES = (OSError, EOFError, zlib.error, ValueError, csv.Error)
 """What reading a file that is cut off, damaged or no history raises."""
 
-_STAGE, _ATTEMPT, _RANK, _EPOCH, _STEP = range(5)
+Cell = tuple[int, str, str, str, str, str]
+"""One metric's cell of one row: length of the line, stage, rank, epoch, step, value as logged."""
+
 _NUMBERED = 3  # from this column on, all cells are numbers
 _GZIP_LEVEL = 1
 _BLOCK = 1 << 20  # bytes of text that are turned into numbers at once
@@ -96,35 +103,18 @@ def _quoted(text: str) -> str:
     return text
 
 
-class Cell(NamedTuple):
-    """One metric's cell of one row, and the row's place; "" where the log says nothing.
-
-    Args:
-        size: characters of the whole line.
-        stage, rank, epoch, step: the place.
-        text: the value as logged.
-    """
-
-    size: int
-    stage: str
-    rank: str
-    epoch: str
-    step: str
-    text: str
-
-
 class Table(NamedTuple):
     """Consecutive rows of one stage, attempt and rank, as numbers.
 
     Args:
         stage, attempt, rank: whose they are.
-        numbers: row by row, the cells from "epoch" on; EMPTY where one is empty.
+        numbers: (rows, columns from "epoch" on), float64; EMPTY where a cell is empty.
     """
 
     stage: str
     attempt: int
     rank: int
-    numbers: array[float]
+    numbers: NDArray[np.float64]
 
 
 class History:
@@ -133,37 +123,44 @@ class History:
     Attributes:
         columns: the header.
         metrics: the names behind PLACE_COLUMNS, in the order of the file.
-        width: how many numbers a row of a Table has.
     """
 
     def __init__(self, file: gzip.GzipFile) -> None:
         self._file = file
         self.columns = next(csv.reader([file.readline().decode("utf-8")]), [])
         self.metrics = self.columns[len(PLACE_COLUMNS) :]
-        self.width = len(self.columns) - _NUMBERED
 
     @property
     def begins_well(self) -> bool:
         """Whether the header begins as that of a history."""
         return tuple(self.columns[: len(PLACE_COLUMNS)]) == PLACE_COLUMNS
 
+    def whole(self) -> gzip.GzipFile:
+        """Return the file from its header on, for a parser of one's own."""
+        self._file.seek(0)
+        return self._file
+
     def rows(self) -> Iterator[list[str]]:
         """Yield each row's cells."""
-        return csv.reader(_decoded(self._file))
+        return csv.reader(self._lines())
 
     def metric(self, name: str) -> Iterator[Cell]:
-        """Yield one metric's cells, row by row, as long as they are asked for.
+        """Yield one metric's cells, row by row: no more is read than is asked for.
 
         A line is `train,1,0,1,13,13,0,0.038,0.8749,0.8817`.
+
+        Raises:
+            ValueError: a row is too short.
         """
         at = len(PLACE_COLUMNS) + self.metrics.index(name)
-        for line in _decoded(self._file):
+        for line in self._lines():
             if '"' in line:
                 cells = next(csv.reader([line]))
             else:
                 cells = line.rstrip("\r\n").split(",", at + 1)
-            stage, _, rank, epoch, step = cells[: _STEP + 1]
-            yield Cell(len(line), stage, rank, epoch, step, cells[at])
+            if len(cells) <= at:
+                raise ValueError(f"a row that begins with {line[:40]!r}")
+            yield len(line), cells[0], cells[2], cells[3], cells[4], cells[at]
 
     def tables(self) -> Iterator[Table]:
         """Yield all rows, in pieces of about a MiB of text.
@@ -172,7 +169,10 @@ class History:
             ValueError: a cell is no number, or a row has not as many as the header.
         """
         for text in _blocks(self._file):
-            yield from _tables(text, self.width)
+            yield from _tables(text, len(self.columns) - _NUMBERED)
+
+    def _lines(self) -> TextIOWrapper:
+        return TextIOWrapper(self._file, encoding="utf-8", newline="")
 
 
 @contextmanager
@@ -180,15 +180,10 @@ def open_history(path: Path) -> Iterator[History]:
     """Open a history.
 
     Raises:
-        One of DAMAGES, here and while rows are read: the file cannot be read.
+        One of DAMAGES, here or while rows are read: the file cannot be read.
     """
     with gzip.open(path, "rb") as file:
         yield History(file)
-
-
-def _decoded(file: gzip.GzipFile) -> Iterator[str]:
-    for text in _blocks(file):
-        yield from text.decode("utf-8").splitlines(keepends=True)
 
 
 def _blocks(file: gzip.GzipFile) -> Iterator[bytes]:
@@ -227,16 +222,18 @@ def _tables(text: bytes, width: int) -> Iterator[Table]:
         at = match.end()
 
 
-def _numbers(body: bytes, width: int) -> array[float]:
+def _numbers(body: bytes, width: int) -> NDArray[np.float64]:
     """Return the cells of some rows, joined by commas; an empty one is EMPTY.
 
     Raises:
         ValueError: a cell is no number, or a row has not as many as the header.
     """
+    import numpy as np
+
     text = b"," + body + b","
     if b",," in text:
         text = text.replace(b",,", b",9e307,").replace(b",,", b",9e307,")
-    cells = array("d", map(float, text[1:-1].split(b",")))
-    if len(cells) % width:
+    cells = np.fromiter(map(float, text[1:-1].split(b",")), dtype=np.float64)
+    if cells.size % width:
         raise ValueError(f"a row that has not the header's {width + _NUMBERED} cells")
-    return cells
+    return cells.reshape(-1, width)

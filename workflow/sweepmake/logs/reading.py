@@ -1,8 +1,7 @@
 """From one stream of one rank, in blocks cut anywhere, to observations.
 
-A stream is cut into segments at line ends, carriage returns and runs of backspaces. They are offered
-to the readers one by one, until one of these has learned to read whole blocks; both ways give the
-same rows.
+A stream is cut into segments at line ends, carriage returns and runs of backspaces. Readers are
+offered them one by one, until one has learned to read whole blocks; both ways give the same rows.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sweepmake.logs.readers.base import Block, Observation
@@ -156,33 +156,33 @@ class RowStream:
         self.flush_pending()
         if not all(name in self._index for name in block.names):
             self.learn(block.names)
-        self.write(self._as_wide(block), block.rows)
+        self.write(self._as_wide(block.lines, block.names), block.rows)
         ends = block.ends
         if ends.epochs[0] != self._last_line[0]:
             self._end_epoch()
         columns = (ends.epochs, ends.places, ends.times, *ends.values)
-        latest = [",".join(cells) for cells in zip(*[one[-_EPOCH_ENDS:] for one in columns])]
+        rows = zip(*[column[-_EPOCH_ENDS:] for column in columns], strict=True)
+        lines = "\n".join(map(",".join, rows)) + "\n"
+        latest = self._as_wide(lines, block.names).splitlines()
         self.epoch_ends.extend(latest[:-1])
         self._last_line = (ends.epochs[-1], latest[-1])
         self.epoch = ends.epochs[-1]
         self.stepped = self.stepped or not ends.places[-1].startswith(",")
         self.tally.block(block.names, ends)
 
-    def _as_wide(self, block: Block) -> str:
-        """Return a block's rows with a cell for each column that is known now."""
-        known, names = self.columns, list(block.names)
-        if known[: len(names)] == names:
+    def _as_wide(self, lines: str, names: Sequence[str]) -> str:
+        """Return rows of some metrics with a cell for each column that is known now."""
+        known = self.columns
+        if known[: len(names)] == list(names):
             missing = "," * (len(known) - len(names))
-            return block.lines.replace("\n", missing + "\n") if missing else block.lines
-        places = [_PLACE_CELLS + self._index[name] for name in names]
-        lines = []
-        for line in block.lines.splitlines():
+            return lines.replace("\n", missing + "\n") if missing else lines
+        wide = []
+        for line in lines.splitlines():
             cells = line.split(",")
-            wide = cells[:_PLACE_CELLS] + [""] * len(known)
-            for place, cell in zip(places, cells[_PLACE_CELLS:], strict=True):
-                wide[place] = cell
-            lines.append(",".join(wide) + "\n")
-        return "".join(lines)
+            values = dict(zip(names, cells[_PLACE_CELLS:], strict=True))
+            cells[_PLACE_CELLS:] = [values.get(name, "") for name in known]
+            wide.append(",".join(cells) + "\n")
+        return "".join(wide)
 
     def _end_epoch(self) -> None:
         if self._last_line[1]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sweepmake.errors import InputError, suggestion
-from sweepmake.logs.history_file import PLACE_COLUMNS
+from sweepmake.logs.history_file import DAMAGES, PLACE_COLUMNS, open_history
 from sweepmake.outputs.table_json import read_table_json
 from sweepmake.results.table import Cell, Table
 
@@ -198,16 +196,21 @@ def _read_history(
         seen: gets the names of all columns, in their order.
     """
 
-    def wanted(column: str) -> bool:
-        seen.setdefault(column)
-        return metrics is None or column in metrics or column in PLACE_COLUMNS
-
-    types = defaultdict(lambda: "float64", _TYPES)
     try:
-        return pd.read_csv(path, usecols=wanted, dtype=types)
+        with open_history(path) as history:
+            if not history.begins_well:
+                raise ValueError(f"expected columns that begin with {','.join(PLACE_COLUMNS)}")
+            seen.update(dict.fromkeys(history.columns))
+            wanted = [
+                name
+                for name in history.columns
+                if metrics is None or name in metrics or name in PLACE_COLUMNS
+            ]
+            types = {name: _TYPES.get(name, "float64") for name in wanted}
+            return pd.read_csv(history.whole(), usecols=wanted, dtype=types)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError, zlib.error) as error:
+    except DAMAGES as error:
         raise _broken(path, error) from error
 
 

@@ -57,9 +57,7 @@ class _OnDemand(Reader):
         return self._reader.finish() if self._reader is not None else ()
 
 
-def make_readers(
-    only: str | None = None, patterns: Sequence[re.Pattern[str]] = ()
-) -> list[Reader]:
+def make_readers(only: str | None = None, patterns: Sequence[re.Pattern[str]] = ()) -> list[Reader]:
     """Return fresh readers for one stream; those of Keras share the epoch that it is in.
 
     Args:

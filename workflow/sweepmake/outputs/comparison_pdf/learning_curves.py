@@ -6,25 +6,21 @@ are streamed, and of long ones only the first ranks are read.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import math
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from sweepmake.logs.history_file import DAMAGES, open_history
 from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.results.study import Study
 from sweepmake.results.table import Table
 
 __all__ = ["Curves", "LearningCurve", "read_learning_curves"]
 
-_STAGE, _RANK, _EPOCH, _STEP = 0, 2, 3, 4
-_FIRST_METRIC = 8  # the columns before it are places and times (docs/readers.md)
 _ALL_BYTES = 500_000_000  # of text, of all histories together: some 20 s of one processor
 _LEAST_BYTES = 300_000  # of each history
 _OVERRUN = 8  # a rank that has begun is read to its end, but for no more than so many shares
@@ -82,24 +78,23 @@ def read_learning_curves(study: Study, table: Table) -> Curves:
     }
     paths = {row: path for row, path in paths.items() if path.is_file()}
     unreadable: list[str] = []
-    headers: dict[int, list[str]] = {}
+    logged: dict[int, list[str]] = {}
     for row, path in paths.items():
         try:
-            with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-                headers[row] = next(csv.reader(file), [])
-        except (OSError, EOFError, zlib.error, ValueError, IndexError):
+            with open_history(path) as history:
+                logged[row] = history.metrics
+        except DAMAGES:
             unreadable.append(table.outcomes[row].experiment.name)
-    share = max(_LEAST_BYTES, _ALL_BYTES // max(1, len(headers)))
-    for metric in _choices(table, headers.values()):
+    share = max(_LEAST_BYTES, _ALL_BYTES // max(1, len(logged)))
+    for metric in _choices(table, logged.values()):
         found: dict[str, list[LearningCurve]] = {"epoch": [], "step": []}
         damaged: list[str] = []
-        for row, header in headers.items():
-            if metric not in header[_FIRST_METRIC:]:
+        for row, metrics in logged.items():
+            if metric not in metrics:
                 continue
-            column = header.index(metric, _FIRST_METRIC)
             try:
-                axis, curve = _read(paths[row], column, row, share)
-            except (OSError, EOFError, zlib.error, ValueError, IndexError):
+                axis, curve = _read(paths[row], metric, row, share)
+            except DAMAGES:
                 damaged.append(table.outcomes[row].experiment.name)
                 continue
             if len(curve.x):
@@ -110,11 +105,11 @@ def read_learning_curves(study: Study, table: Table) -> Curves:
     return Curves(unreadable=tuple(unreadable))
 
 
-def _choices(table: Table, headers: Iterable[Sequence[str]]) -> list[str]:
+def _choices(table: Table, logged: Iterable[Sequence[str]]) -> list[str]:
     """Return the metrics that histories have, the one that should be drawn first."""
     names: dict[str, None] = {}
-    for header in headers:
-        names.update(dict.fromkeys(header[_FIRST_METRIC:]))
+    for metrics in logged:
+        names.update(dict.fromkeys(metrics))
     objective = f"{table.objective or ''} {table.objective_text}"
     asked = re.findall(r"[\w./-]+", objective)
     asked += [word.rpartition(".")[2] for word in asked]
@@ -126,42 +121,29 @@ def _choices(table: Table, headers: Iterable[Sequence[str]]) -> list[str]:
     return sorted(names, key=order)
 
 
-def _read(path: Path, column: int, row: int, share: int) -> tuple[str, LearningCurve]:
+def _read(path: Path, metric: str, row: int, share: int) -> tuple[str, LearningCurve]:
     """Return what x is, and the curve of one history.
 
     Raises:
-        OSError, EOFError, zlib.error, ValueError: the file is damaged.
+        One of DAMAGES: the file cannot be read.
     """
     ranks: dict[str, _Points] = {}
-    stage = rank = ""
+    drawn, last = "", ""
     read, cut, partial = 0, False, False
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        next(file, "")
-        for line, cells in _rows(file, column):
-            read += len(line)
-            if read > share and (cells[_RANK] != rank or read > _OVERRUN * share) and ranks:
-                cut, partial = cells[_RANK] == rank, True
+    with open_history(path) as history:
+        for size, stage, rank, epoch, step, text in history.metric(metric):
+            read += size
+            if read > share and (rank != last or read > _OVERRUN * share) and ranks:
+                cut, partial = rank == last, True
                 break
-            rank = cells[_RANK]
-            if not cells[column] or cells[_STAGE] != (stage or cells[_STAGE]):
+            last = rank
+            if not text or stage != (drawn or stage):
                 continue  # the first stage that has the metric is drawn
-            stage = cells[_STAGE]
-            ranks.setdefault(rank, _Points()).add(cells[_EPOCH], cells[_STEP], float(cells[column]))
+            drawn = stage
+            ranks.setdefault(rank, _Points()).add(epoch, step, float(text))
     axis = "epoch" if any(points.epochs for points in ranks.values()) else "step"
     x, y = _mean([points.epochs if axis == "epoch" else points.steps for points in ranks.values()])
     return axis, LearningCurve(row, x, y, cut, partial)
-
-
-def _rows(lines: Iterable[str], column: int) -> Iterator[tuple[str, list[str]]]:
-    """Yield each line with its cells up to a column.
-
-    A line is `train,1,0,1,13,13,0,0.038,0.8749,0.8817`.
-    """
-    for line in lines:
-        if '"' in line:
-            yield line, next(csv.reader([line]))
-        else:
-            yield line, line.rstrip("\r\n").split(",", column + 1)
 
 
 class _Points:

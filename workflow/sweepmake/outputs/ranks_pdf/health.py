@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from sweepmake.logs.history_file import STEP_TIME
 from sweepmake.metric_names import direction
 from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.outputs.ranks_pdf.bands import band_of
-from sweepmake.outputs.ranks_pdf.history import STEP_TIME, Curve, Stage
+from sweepmake.outputs.ranks_pdf.history import Curve, Stage
 from sweepmake.results.columns import as_number
 
 __all__ = ["Health", "RankFacts", "examine", "loss_metrics", "outliers", "rank_list"]

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sweepmake.logs.history_file import STEP_TIME
 from sweepmake.outputs.drawing.layout import Box
 from sweepmake.outputs.drawing.page import POINTS, Page
 from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.outputs.drawing.style import ACCENT, COLOURS, GREY, INK, look, plain, wrapped
 from sweepmake.outputs.ranks_pdf.health import Health, loss_metrics, time_text
-from sweepmake.outputs.ranks_pdf.history import STEP_TIME, Curve, Stage
+from sweepmake.outputs.ranks_pdf.history import Curve, Stage
 from sweepmake.outputs.ranks_pdf.panels import (
     Panel,
     draw_curve,

@@ -5,30 +5,19 @@ The file is streamed: a million rows take no more memory than some thousand.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import re
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from sweepmake.errors import InputError
+from sweepmake.logs.history_file import DAMAGES, EMPTY, PLACE_COLUMNS, STEP_TIME, open_history
 from sweepmake.outputs.drawing.scale import Floats
-from sweepmake.outputs.ranks_pdf.points import ATTEMPT, EMPTY, EPOCH, STEP, STEPS, VALUE, Points
+from sweepmake.outputs.ranks_pdf.points import ATTEMPT, EPOCH, STEP, STEPS, VALUE, Points
 
-__all__ = ["STEP_TIME", "Axis", "Curve", "Stage", "read_stages"]
+__all__ = ["Axis", "Curve", "Stage", "read_stages"]
 
-STEP_TIME = "time_per_step_s"
-"""The name under which a stage's `curves` hold the seconds per step."""
-
-_PLACES = ("stage", "attempt", "rank", "epoch", "step", "steps_per_epoch", "eta_s", STEP_TIME)
-_BLOCK = 1 << 20  # bytes of text that are turned into numbers at once
-# the lines of one stage, attempt and rank
-_ONE_RANK = re.compile(rb"([^\n,]+,\d+,\d+,)[^\n]*\n(?:\1[^\n]*\n)*")
 _FEW_RANKS = 16
 _MOST_POINTS = (1600, 400)  # per rank and metric: with few ranks, with many
 _HUGE = 1e100  # beyond, a plot has no scale
@@ -106,7 +95,8 @@ class Stage:
         axis: what x is.
         metrics: the metrics, in the order of the file, without those that it never logged.
         ranks: all ranks that logged anything.
-        curves: (metric, rank) → every row's points, thinned where there are many.
+        curves: (metric, rank) → every row's points, thinned where there are many; as the metric
+            STEP_TIME the seconds per step.
         ends: (metric, rank) → the last point of each epoch (every row's without epochs).
         starts: where the second attempt begins, the third, …, in x.
         most_rows: rows of the rank that has the most.
@@ -139,80 +129,25 @@ def read_stages(path: Path, ranks: int) -> list[Stage]:
     """
     found: dict[str, _Reading] = {}
     try:
-        with gzip.open(path, "rb") as file:
-            header = file.readline().decode("utf-8")
-            columns = next(csv.reader([header]), [])
-            if tuple(columns[: len(_PLACES)]) != _PLACES:
+        with open_history(path) as history:
+            if not history.begins_well:
                 raise InputError(
-                    f"expected a history that begins with {','.join(_PLACES)}, "
-                    f"found {header[:80].strip()!r}",
+                    f"expected a history that begins with {','.join(PLACE_COLUMNS)}, "
+                    f"found {','.join(history.columns)[:80]!r}",
                     file=str(path),
                     hint="remove it, and the workflow makes it again",
                 )
-            metrics = columns[len(_PLACES) :]
             most = _MOST_POINTS[ranks > _FEW_RANKS]
-            for text in _blocks(file):
-                for (stage, attempt, rank), table in _tables(text, len(columns) - 3):
-                    reading = found.setdefault(stage, _Reading(stage, metrics, most))
-                    reading.add(attempt, rank, table)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+            for stage, attempt, rank, numbers in history.tables():
+                reading = found.setdefault(stage, _Reading(stage, history.metrics, most))
+                reading.add(attempt, rank, numbers)
+    except DAMAGES as error:
         raise InputError(
             f"cannot be read as a history ({error})",
             file=str(path),
             hint="remove it, and the workflow makes it again",
         ) from error
     return [reading.close() for reading in found.values()]
-
-
-def _blocks(file: gzip.GzipFile) -> Iterator[bytes]:
-    """Yield the file in pieces of whole lines."""
-    rest = b""
-    while block := file.read(_BLOCK):
-        text = rest + block
-        end = text.rfind(b"\n") + 1
-        rest = text[end:]
-        if end:
-            yield text[:end]
-    if rest:
-        yield rest + b"\n"
-
-
-def _tables(text: bytes, width: int) -> Iterator[tuple[tuple[str, int, int], Floats]]:
-    """Yield ((stage, attempt, rank), rows) of whole lines; rows have `width` columns of floats.
-
-    A line is `train,1,0,1,13,13,0,0.038,0.8749,0.8817`.
-    """
-    if b'"' in text:  # only a stage's name can be quoted
-        rows = csv.reader(text.decode("utf-8").splitlines())
-        for (stage, attempt, rank), group in groupby(rows, key=lambda row: row[:3]):
-            body = b",".join(",".join(row[3:]).encode() for row in group)
-            yield (stage, int(attempt), int(rank)), _numbers(body, width)
-        return
-    at = 0
-    while at < len(text):
-        match = _ONE_RANK.match(text, at)
-        if match is None:
-            raise ValueError(f"a row that begins with {text[at : at + 40]!r}")
-        prefix = match[1]
-        stage, attempt, rank, _ = prefix.decode("utf-8").split(",")
-        body = text[at + len(prefix) : match.end() - 1].replace(b"\n" + prefix, b",")
-        yield (stage, int(attempt), int(rank)), _numbers(body, width)
-        at = match.end()
-
-
-def _numbers(body: bytes, width: int) -> Floats:
-    """Return the cells of some rows, joined by commas; an empty one is EMPTY.
-
-    Raises:
-        ValueError: a cell is no number, or a row has not as many as the header.
-    """
-    text = b"," + body + b","
-    if b",," in text:
-        text = text.replace(b",,", b",9e307,").replace(b",,", b",9e307,")
-    cells = np.fromiter(map(float, text[1:-1].split(b",")), dtype=np.float64)
-    if cells.size % width:
-        raise ValueError(f"a row that has not the header's {width + 3} cells")
-    return cells.reshape(-1, width)
 
 
 class _Reading:

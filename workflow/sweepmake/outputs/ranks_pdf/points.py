@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sweepmake.logs.history_file import EMPTY
 from sweepmake.outputs.drawing.scale import Floats
 
-__all__ = ["ATTEMPT", "EMPTY", "EPOCH", "STEP", "STEPS", "VALUE", "Points"]
+__all__ = ["ATTEMPT", "EPOCH", "STEP", "STEPS", "VALUE", "Points"]
 
-EMPTY = 9e307
-"""Stands for an empty cell; no program logs it."""
 EPOCH, STEP, STEPS, VALUE, ATTEMPT = range(5)
 
 
