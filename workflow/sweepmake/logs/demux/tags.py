@@ -14,6 +14,7 @@ import gc
 import re
 from collections.abc import Callable, Sequence
 from itertools import repeat
+from typing import NamedTuple
 
 from sweepmake.logs.demux.collector import Collector, Stream
 from sweepmake.logs.demux.judge import (
@@ -71,7 +72,31 @@ def _is_loose(body: list[bytes], text: bytes) -> bool:
     return text.find(b"\n", 0, len(text) - 1) >= 0 or (bool(body) and body[-1].endswith(b"\n"))
 
 
-_Cut = tuple[bytes, Sequence[bytes], Sequence[bytes], bytes, Sequence[bytes]]
+class _Cut(NamedTuple):
+    """A block cut at its tags, all of them known.
+
+    Args:
+        first: what stands before the first tag: the rest of the current segment.
+        tags: the tags.
+        texts: what stands between the tags, one fewer.
+        last: what stands behind the last tag.
+        times: the launcher's timestamp of each tag; empty where its tags have none.
+    """
+
+    first: bytes
+    tags: Sequence[bytes]
+    texts: Sequence[bytes]
+    last: bytes
+    times: Sequence[bytes]
+
+
+class _Share(NamedTuple):
+    """The whole segments of one stream in a block: how many, their text, its line feeds."""
+
+    tag: bytes
+    segments: int
+    text: bytes
+    lines: int
 
 
 class TagDecoder(TagJudge):
@@ -111,9 +136,9 @@ class TagDecoder(TagJudge):
         """Decode a block the fastest way that is right for it."""
         if self._separator:
             cut = self._cut(block)
-            done = self._commit(block, offset, *cut, final=final) if cut else None
-            if done is not None:
-                return done
+            shares = self._shares(cut) if cut else None
+            if cut and shares:
+                return self._commit(block, offset, cut, shares, final=final)
         parts = self._split(block)
         stride = self._stride
         if not final and not self._separator and not parts[-1] and len(parts) > 1:
@@ -124,10 +149,10 @@ class TagDecoder(TagJudge):
         if not tags:
             return len(block) - self._open(first, final=final)
         if self._full.keys() >= set(tags):
-            last, times = texts.pop(), parts[1::3] if stride == 3 else []
-            done = self._commit(block, offset, first, tags, texts, last, times, final=final)
-            if done is not None:
-                return done
+            cut = _Cut(first, tags, texts[:-1], texts[-1], parts[1::3] if stride == 3 else [])
+            shares = self._shares(cut)
+            if shares:
+                return self._commit(block, offset, cut, shares, final=final)
         return self._walk(block, offset, parts, final=final)
 
     def _cut(self, block: bytes) -> _Cut | None:
@@ -155,77 +180,81 @@ class TagDecoder(TagJudge):
             if not all(map(self._time, set(times))):
                 return None
             texts = tuple([text[:-stamp] for text in texts])
-        return texts[0], tags, texts[1:], last, times
+        return _Cut(texts[0], tags, texts[1:], last, times)
 
-    def _commit(
-        self, block: bytes, offset: int, first: bytes, tags: Sequence[bytes],
-        texts: Sequence[bytes], last: bytes, times: Sequence[bytes], *, final: bool,
-    ) -> int | None:  # fmt: skip
-        """Hand on a block if every tag is real and every text a rank's own, or return None.
+    def _shares(self, cut: _Cut) -> list[_Share] | None:
+        """Return what each stream gets of a block, None unless every tag is surely a real one.
 
-        Each tag must be known, no segment empty, each line feed the last byte of a segment, and
-        for launchers that hold lines back each segment must end a line.
-
-        Args:
-            first: what stands before the first tag: the rest of the current segment.
-            texts: what stands between the tags, one fewer.
-            last: what stands behind the last tag.
+        No segment is empty, and each line feed is the last byte of its segment. Where the launcher
+        holds lines back, each segment ends a line.
         """
-        if b"" in texts or (self._fresh and not first and self._current is not None):
+        form, first = self._form, cut.first
+        if b"" in cut.texts or (self._fresh and not first and self._current is not None):
             return None
-        form = self._form
         at_break = first.endswith(b"\n") if first else self._at_break
         if self._current is None and form.weak and not at_break:
             return None
-        ends = [text[-1] for text in texts]
+        ends = bytes([text[-1] for text in cut.texts])
         if form.name == "openmpi4" and (
-            self._past.count(b"\n[") >= DENSE // 2 or _OVERFLOW.search(bytes(ends))
+            self._past.count(b"\n[") >= DENSE // 2 or _OVERFLOW.search(ends)
         ):
             return None
-        distinct = set(tags)
+        distinct = set(cut.tags)
         if len({self._streams[tag].id for tag in distinct}) < len(distinct):
             return None  # two tags of one stream: their order counts
         segments: dict[bytes, list[bytes]] = {tag: [] for tag in distinct}
         adders = {tag: found.append for tag, found in segments.items()}
-        for tag, text in zip(tags, texts, strict=False):
+        for tag, text in zip(cut.tags, cut.texts, strict=False):
             adders[tag](text)
         joined = [(tag, len(found), b"".join(found)) for tag, found in segments.items()]
-        lines = [text.count(b"\n") for _, _, text in joined]
-        if sum(lines) != ends.count(10):
+        shares = [_Share(*one, one[2].count(b"\n")) for one in joined]
+        if sum(share.lines for share in shares) != ends.count(10):
             return None
         if self._current is not None and first:
-            ends.append(first[-1])
+            ends += first[-1:]
             if first.count(b"\n") != first.endswith(b"\n"):
                 return None
-        if not form.midline:
-            if (not first and not self._at_break) or not set(ends) <= set(form.breaks):
-                return None
-        elif form.weak and not SUSPECT.isdisjoint(ends):
-            self._suspect(first, tags, texts)
-        self._hand_on(first)
-        for (tag, count, text), line_feeds in zip(joined, lines, strict=True):
-            marks = count * (len(self._full[tag]) + self._time_length)
-            self._streams[tag].add_segments(text, count, line_feeds, marks)
-        stamps = dict(zip(tags, times, strict=True)) if times else {}
-        for tag in distinct:
+        if not form.midline and ((not first and not at_break) or not set(ends) <= set(form.breaks)):
+            return None
+        return shares
+
+    def _commit(
+        self, block: bytes, offset: int, cut: _Cut, shares: list[_Share], *, final: bool
+    ) -> int:
+        """Hand on a block, to each stream its share; return how many bytes are done with."""
+        if self._form.midline and self._form.weak:
+            self._suspect(cut)
+        self._hand_on(cut.first)
+        for tag, segments, text, lines in shares:
+            marks = segments * (len(self._full[tag]) + self._time_length)
+            self._streams[tag].add_segments(text, segments, lines, marks)
+        self._hear(block, offset, cut)
+        if self._collector.events is not None:
+            ids = {share.tag: self._streams[share.tag].id for share in shares}
+            pairs = zip(cut.tags, cut.texts, strict=False)
+            self._collector.events.extend((ids[tag], text) for tag, text in pairs)
+        last = cut.tags[-1]
+        self._begin(self._streams[last], self._full[last])
+        return len(block) - self._open(cut.last, final=final)
+
+    def _hear(self, block: bytes, offset: int, cut: _Cut) -> None:
+        """Note where, and when, each rank of a block spoke last."""
+        stamps = dict(zip(cut.tags, cut.times, strict=True)) if cut.times else {}
+        for tag in set(cut.tags):
             account = self._collector.of(self._streams[tag])
             mark = stamps.get(tag, b"") + self._full[tag]
             place = offset + block.rfind(mark) + len(mark) - len(self._full[tag])
             if place > account.heard_at:
                 account.heard_at = place
-                if times:
+                if cut.times:
                     account.heard_time = _time(stamps[tag])
-        if self._collector.events is not None:
-            ids = {tag: self._streams[tag].id for tag in distinct}
-            pairs = zip(tags, texts, strict=False)
-            self._collector.events.extend((ids[tag], text) for tag, text in pairs)
-        self._begin(self._streams[tags[-1]], self._full[tags[-1]])
-        return len(block) - self._open(last, final=final)
 
-    def _suspect(self, first: bytes, tags: Sequence[bytes], texts: Sequence[bytes]) -> None:
+    def _suspect(self, cut: _Cut) -> None:
         """Count plain tags that stand where a program's own text could have them: `fold [1] of`."""
+        if SUSPECT.isdisjoint(text[-1] for text in (cut.first, *cut.texts) if text):
+            return
         current = self._current
-        for tag, text in zip([b"", *tags], [first, *texts], strict=False):
+        for tag, text in zip([b"", *cut.tags], [cut.first, *cut.texts], strict=False):
             current = self._streams[tag] if tag else current
             if text and text[-1] in SUSPECT and current is not None:
                 self._collector.of(current).ambiguous += 1
