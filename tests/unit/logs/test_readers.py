@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sweepmake.errors import InputError
 from sweepmake.logs.history_file import write_history
-from sweepmake.logs.readers import READERS, make_readers
-from sweepmake.logs.readers.base import seconds, unit_seconds
+from sweepmake.logs.readers import READERS, Block, Observation, Part, Reader, make_readers
+from sweepmake.logs.readers.base import Ends, seconds, unit_seconds
 from sweepmake.logs.reading import StreamReader
 from sweepmake.logs.rows import RowStream, Spool
 from sweepmake.logs.tally import Tally
@@ -464,3 +465,47 @@ def test_unit_seconds() -> None:
     assert [unit_seconds(one) for one in ("182ms", "2s", "35us", "5ns", "2m", "x")] == [
         "0.182", "2", "3.5e-05", "5e-09", "120", None,
     ]  # fmt: skip
+
+
+class Dots(Reader):
+    """Reads `3.9`: epoch 3, a loss of 9; whole blocks after the first one."""
+
+    name = "dots"
+
+    def __init__(self) -> None:
+        self.one_by_one = 0
+
+    def read(self, text: str) -> Observation | None:
+        epoch, dot, loss = text.partition(".")
+        if not dot:
+            return None
+        self.one_by_one += 1
+        return Observation({"loss": loss}, epoch)
+
+    def read_block(self, text: str) -> Iterator[Part] | None:
+        return self._parts(text.split()) if self.one_by_one else None
+
+    def _parts(self, words: list[str]) -> Iterator[Part]:
+        for word in words:
+            epoch, dot, loss = word.partition(".")
+            if dot and epoch != "0":
+                ends = Ends([epoch], [","], [","], [[loss]])
+                yield Block(("loss",), f"{epoch},,,,,{loss}\n", 1, 1, 0, ends)
+            else:
+                yield word
+
+
+def test_a_reader_may_read_whole_blocks(tmp_path: Path) -> None:
+    """Once it can; what it leaves is offered to all readers one by one, in its place."""
+    dots, tally = Dots(), Tally()
+    spool = Spool(tmp_path)
+    reader = StreamReader(RowStream(spool, tally), [dots])
+    for text in (b"1.9\n2.8\n", b"3.7\nend\n4.6\n0.5\n", b"5.4"):
+        reader.feed(text)
+    reader.close()
+    assert dots.one_by_one == 3  # the first two, and 0.5
+    assert list(reader.rows.epoch_ends)[:4] == ["1,,,,,9", "2,,,,,8", "3,,,,,7", "4,,,,,6"]
+    assert (tally.counts.observations, tally.counts.other, tally.readers) == (6, 1, {"dots": 6})
+    assert list(tally.last_lines) == ["end"]
+    assert (tally.best["loss"].text, tally.last["loss"]) == ("4", "4")
+    assert tally.restarts == 1

@@ -26,7 +26,7 @@ def find_matches(tree: Mapping[str, Listing], names: str) -> list[FoundExperimen
 
     Args:
         tree: the folders, by their places below the one that was named.
-        names: the expression; see sweepmake.foreign.find_cases.
+        names: the expression; see sweepmake.elsewhere.find_experiments.
 
     Raises:
         InputError: the expression is not valid, matches no file, or gives two logs of one stage,
