@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweepmake.logs.parse import StageLogs, parse_logs
-from sweepmake.logs.summary import column_order, number
+from sweepmake.logs.summary import column_order, json_number
 from sweepmake.metric_names import direction
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "logs"
@@ -91,7 +91,7 @@ def test_not_finite_numbers_are_strings(tmp_path: Path) -> None:
     text = "Epoch 1/1\n2/2 - 1s - loss: nan - a: inf - b: -inf\n"
     last = summary(text, tmp_path)["stages"]["train"]["ranks"]["0"]["last"]
     assert last == {"loss": "nan", "a": "inf", "b": "-inf"}
-    assert number("1e999") == "inf"
+    assert json_number("1e999") == "inf"
 
 
 def test_a_rank_that_died_says_what_it_said_last(tmp_path: Path) -> None:

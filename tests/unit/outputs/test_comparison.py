@@ -174,6 +174,7 @@ def test_a_curve_is_the_mean_over_ranks_of_each_epochs_last_value(tmp_path: Path
         (("loss", "val_acc", "val_loss"), "val_loss", "val_loss"),
         (("loss", "val_acc", "val_loss"), "train.val_loss", "val_loss"),
         (("loss", "lr", "val_f1"), "bleu", "val_f1"),
+        (("loss", "dev/acc"), None, "dev/acc"),
         (("acc", "loss"), None, "loss"),
         (("wps", "ppl"), "bleu", "wps"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweepmake.logs.history_file import open_history
-from sweepmake.logs.summary import number
+from sweepmake.logs.summary import json_number
 from sweepmake.replacing import replacing
 
 __all__ = ["write_excel"]
@@ -43,7 +43,7 @@ def write_excel(history: Path, metrics: Path, output: Path) -> None:
 
 
 def _cell(text: str) -> object:
-    return number(text) if text else None
+    return json_number(text) if text else None
 
 
 def _metric_rows(content: dict[str, Any]) -> Iterator[list[object]]:

@@ -21,7 +21,7 @@ from sweepmake.errors import InputError
 from sweepmake.logs.demux.account import Counts
 from sweepmake.logs.demux.streams import StreamId
 from sweepmake.logs.reading import ESCAPE
-from sweepmake.logs.summary import Json, number
+from sweepmake.logs.summary import Json, json_number
 
 if TYPE_CHECKING:
     from sweepmake.params.metrics import MetricPattern
@@ -81,11 +81,11 @@ class Found(Counts):
         if not self.numbers:
             return None
         if take == "mean":
-            return number(repr(self._sum / self.numbers))
+            return json_number(repr(self._sum / self.numbers))
         if take in ("max", "min"):
             best = self._most if take == "max" else self._least
-            return number(best[1] if best else "nan")
-        return number(self._first if take == "first" else self._last)
+            return json_number(best[1] if best else "nan")
+        return json_number(self._first if take == "first" else self._last)
 
     @property
     def note(self) -> str:

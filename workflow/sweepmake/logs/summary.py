@@ -8,19 +8,15 @@ there).
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sweepmake.logs.tally import Tally
-from sweepmake.metric_names import direction
+from sweepmake.metric_names import base_name, direction, is_validation, validation_name
 
-__all__ = ["StageSummary", "column_order", "describe_stage", "flat_keys"]
+__all__ = ["StageSummary", "column_order", "describe_stage", "flat_keys", "json_number"]
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-
-_VALIDATION = re.compile(r"^(?:val|valid|validation|eval|dev)[_/ .-](.+)$", re.IGNORECASE)
-_ACCURACY = {"accuracy": "acc", "acc@1": "acc", "acc_1": "acc"}
 
 
 class StageSummary(NamedTuple):
@@ -43,7 +39,7 @@ class StageSummary(NamedTuple):
     accounts: Mapping[int, Json]
 
 
-def number(text: str) -> Json:
+def json_number(text: str) -> Json:
     """Return a number text as JSON: an int, a float, or "nan", "inf", "-inf"."""
     if text.isdecimal() and len(text) < 18:
         return int(text)
@@ -89,7 +85,7 @@ def _metrics(ranks: Mapping[int, Tally]) -> dict[str, Json]:
         spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
         rule = direction(name)
         entry: dict[str, Json] = {
-            "last": number(having[0][1].last[name]),
+            "last": json_number(having[0][1].last[name]),
             "mean": _finite(mean),
             "std": _finite(spread),
             "ranks": len(having),
@@ -103,9 +99,9 @@ def _metrics(ranks: Mapping[int, Tally]) -> dict[str, Json]:
         if bests:
             sign = -1 if rule == "max" else 1
             best, rank = min(bests, key=lambda pair: (sign * pair[0].value, pair[1]))
-            entry["best"] = number(best.text)
-            entry["best_epoch"] = number(best.epoch)
-            entry["best_step"] = number(best.step)
+            entry["best"] = json_number(best.text)
+            entry["best_epoch"] = json_number(best.epoch)
+            entry["best_step"] = json_number(best.step)
             entry["best_rank"] = rank
         described[name] = entry
     return described
@@ -115,19 +111,19 @@ def _rank(tally: Tally, account: Json) -> dict[str, Json]:
     """Return one rank's part."""
     counts = tally.counts
     described: dict[str, Json] = {
-        "last": {name: number(text) for name, text in tally.last.items()},
+        "last": {name: json_number(text) for name, text in tally.last.items()},
         "best": {
             name: {
-                "value": number(best.text),
-                "epoch": number(best.epoch),
-                "step": number(best.step),
+                "value": json_number(best.text),
+                "epoch": json_number(best.epoch),
+                "step": json_number(best.step),
             }
             for name, best in tally.best.items()
         },
-        "last_epoch": number(tally.last_epoch),
-        "last_step": number(tally.last_step),
+        "last_epoch": json_number(tally.last_epoch),
+        "last_step": json_number(tally.last_step),
         "total_epochs": tally.total_epochs,
-        "steps_per_epoch": number(tally.steps_per_epoch),
+        "steps_per_epoch": json_number(tally.steps_per_epoch),
         "early_stop_epoch": tally.early_stop_epoch,
         "total_training_time_s": tally.total_training_time_s,
         "time_per_step_s": tally.time_per_step_s,
@@ -166,12 +162,10 @@ def flat_keys(stages: Sequence[StageSummary]) -> dict[str, Json]:
     values: dict[str, Json] = {"val_loss": -1, "val_acc": -1, "val_dsc": -1}
     for tally in reversed(ranks):
         for name, text in tally.last.items():
-            match = _VALIDATION.match(name)
-            if match:
-                short = match.group(1).replace(" ", "_")
-                value = number(text)
-                finite = value if isinstance(value, int | float) else -1
-                values[f"val_{_ACCURACY.get(short.lower(), short)}"] = finite
+            key = validation_name(name)
+            if key is not None:
+                value = json_number(text)
+                values[key] = value if isinstance(value, int | float) else -1
     return keys | values
 
 
@@ -182,10 +176,9 @@ def column_order(columns: Sequence[str]) -> list[int]:
     """
 
     def key(at: int) -> tuple[bool, int, int]:
-        match = _VALIDATION.match(columns[at])
-        name = (match.group(1) if match else columns[at]).lower()
+        name = base_name(columns[at]).lower()
         place = 0 if name == "loss" else 1 if name in ("acc", "accuracy", "acc@1") else 2
-        return match is not None, place, at
+        return is_validation(columns[at]), place, at
 
     return sorted(range(len(columns)), key=key)
 
@@ -202,4 +195,4 @@ def _whole(text: str) -> int | None:
 
 
 def _finite(value: float) -> Json:
-    return value if math.isfinite(value) else number(str(value))
+    return value if math.isfinite(value) else json_number(str(value))

@@ -96,7 +96,7 @@ class Tally(Counts):
             return
         self.last.update(self._values)
         for name, text in self._values.items():
-            rule = _rule(name)
+            rule = direction(name)
             if rule is None:
                 continue
             self._compare(name, rule, Best(float(text), text, self._epoch, self._step))
@@ -131,7 +131,7 @@ class Tally(Counts):
         if last is None:
             return
         self.last[name] = last
-        rule = _rule(name)
+        rule = direction(name)
         if rule is None:
             return
         values = list(map(float, [text or "nan" for text in texts] if "" in texts else texts))
@@ -188,17 +188,6 @@ class Tally(Counts):
     def begin_attempt(self) -> None:
         """Forget how the attempt before ended."""
         self.failed = self.trouble = False
-
-
-_RULES: dict[str, str | None] = {}
-
-
-def _rule(name: str) -> str | None:
-    if name not in _RULES:
-        if len(_RULES) > 10_000:
-            _RULES.clear()
-        _RULES[name] = direction(name)
-    return _RULES[name]
 
 
 def _number(text: str) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sweepmake.logs.rows import RowStream
-from sweepmake.logs.summary import Json, column_order, number
+from sweepmake.logs.summary import Json, column_order, json_number
 
 __all__ = ["LIMIT", "result_rows"]
 
@@ -24,7 +24,7 @@ class _Numbers(dict[str, Json]):
     """Texts as JSON numbers, each converted once: most of a log's values come again."""
 
     def __missing__(self, text: str) -> Json:
-        found = self[text] = number(text)
+        found = self[text] = json_number(text)
         return found
 
 

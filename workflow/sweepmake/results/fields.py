@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sweepmake.metric_names import direction
+from sweepmake.metric_names import direction, validation_name
 from sweepmake.params.naming import Value, identity
 from sweepmake.results.columns import Cell, Column, FilledColumn, Group
 from sweepmake.results.failures import Failure
@@ -24,8 +23,6 @@ __all__ = [
     "varied_parameters",
 ]
 
-_VALIDATION = re.compile(r"^(?:val|valid|validation|eval|dev)[_/ .-](.+)$", re.IGNORECASE)
-_ACCURACY = {"accuracy": "acc", "acc@1": "acc", "acc_1": "acc"}
 _NOT_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 _NOTE_LENGTH = 160
 
@@ -226,7 +223,7 @@ def _metric_fields(
     for stage in study.stages:
         for name in names[stage]:
             metrics = [each.get(name, {}) for each in found[stage]]
-            short = _short(name) if stage == first else None
+            short = validation_name(name) if stage == first else None
             twice = short is None and sum(name in listed for listed in names.values()) > 1
             key = keys.claim(f"{stage}.{name}" if twice else name, stage)
             if short is not None and short not in headings:
@@ -243,15 +240,6 @@ def _metric_fields(
 def _stage_metrics(outcome: Outcome, stage: str) -> Mapping[str, Mapping[str, Any]]:
     stages = mapping(outcome.summary.get("stages"))
     return mapping(mapping(stages.get(stage)).get("metrics"))
-
-
-def _short(name: str) -> str | None:
-    """Return a validation metric's name as Training Log Wizard has it, None for other metrics."""
-    match = _VALIDATION.match(name)
-    if not match:
-        return None
-    rest = match.group(1).replace(" ", "_")
-    return f"val_{_ACCURACY.get(rest.lower(), rest)}"
 
 
 def _wizard_place(heading: str) -> int:

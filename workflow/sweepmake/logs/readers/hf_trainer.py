@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from sweepmake.logs.readers.base import NUMBER, Observation, Reader
 from sweepmake.logs.readers.json_lines import split_place
-from sweepmake.logs.readers.pairs import is_metric
+from sweepmake.metric_names import is_metric
 
 __all__ = ["HfTrainer"]
 

@@ -17,14 +17,10 @@ import re
 from collections.abc import Sequence
 
 from sweepmake.logs.readers.base import NUMBER, Observation, Reader, seconds
+from sweepmake.metric_names import is_metric
 
-__all__ = ["Pairs", "is_metric"]
+__all__ = ["Pairs"]
 
-_METRIC = re.compile(
-    r"loss|acc|err|auc|f1|bleu|rouge|wer\b|cer\b|ppl|perplex|mAP|iou|dice|dsc|precision|recall|score"
-    r"|mse|mae|psnr|ssim|fid\b|reward|return|r2\b|top-?\d|logp|likelihood|elbo|kl\b",
-    re.IGNORECASE,
-)
 _PREFIX = re.compile(
     r"(?:\[[^\]=|]*\]|\d{4}[-/]\d\d[-/]\d\dT?|\d\d:\d\d:\d\d(?:[.,]\d+)?|(?:INFO|DEBUG|WARNING|WARN|ERROR)\b"
     r"|[A-Za-z_][\w.]*(?= - | ?\| ?|:\w)|[-|:,\s])*+",
@@ -48,11 +44,6 @@ _PROSE = re.compile(
     re.IGNORECASE,
 )
 _LONGEST = 4096
-
-
-def is_metric(name: str) -> bool:
-    """Return whether a name sounds like a training or evaluation metric."""
-    return _METRIC.search(name) is not None
 
 
 class Pairs(Reader):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from sweepmake.logs.history_file import DAMAGES, open_history
+from sweepmake.metric_names import is_validation
 from sweepmake.outputs.drawing.scale import Floats
 from sweepmake.results.study import Study
 from sweepmake.results.table import Table
@@ -115,8 +116,7 @@ def _choices(table: Table, logged: Iterable[Sequence[str]]) -> list[str]:
     asked += [word.rpartition(".")[2] for word in asked]
 
     def order(name: str) -> tuple[bool, bool, bool]:
-        validation = name.startswith(("val_", "valid_", "eval_"))
-        return (name not in asked, not validation, name != "loss")
+        return (name not in asked, not is_validation(name), name != "loss")
 
     return sorted(names, key=order)
 

@@ -6,7 +6,6 @@ metrics with all ranks behind them, one page per metric, and how the ranks fared
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sweepmake.errors import InputError
-from sweepmake.metric_names import direction
+from sweepmake.metric_names import direction, is_evaluation
 from sweepmake.outputs.drawing.layout import MOST_PANELS
 from sweepmake.outputs.drawing.page import DASHED, DOTTED
 from sweepmake.outputs.drawing.style import (
@@ -58,7 +57,6 @@ _MOST_PAGES = 60  # metrics with a page of their own
 _FEW_EPOCHS = 3  # from which the ends of epochs tell more than the steps
 _LEGEND = 2.2  # inches
 _MOST_NOTES = 3  # lines at the foot of a page
-_VALIDATION = re.compile(r"(?:val|valid|validation|eval|dev|test)(?:[_/.\- ]|$)", re.IGNORECASE)
 _BAND_NOTE = "Line: median of the ranks; blue: 8 of 10 ranks; grey: all; further lines: outliers."
 
 
@@ -103,7 +101,7 @@ def plot_ranks(
 
 def validation_metrics(metrics: Sequence[str]) -> list[str]:
     """Return the names that begin with val, eval, …; of these the ones with a better and worse."""
-    found = [name for name in metrics if _VALIDATION.match(name)]
+    found = [name for name in metrics if is_evaluation(name)]
     return [name for name in found if direction(name) is not None] or found
 
 
