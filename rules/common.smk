@@ -12,9 +12,10 @@ import sys
 NEEDED = 1  # the RULES_VERSION of the package that these files go with
 
 try:
-    from sweepmake import RULES_VERSION, plan as plan_module, snakemake_internals as internals
+    from sweepmake import plan as plan_module, snakemake_internals as internals
     from sweepmake.errors import SweepmakeError
     from sweepmake.invocation import course, session
+    from sweepmake.invocation.installed import check_installed
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
     from sweepmake.logs.options import LogOptions
     from sweepmake.outputs import drawing
@@ -25,12 +26,6 @@ except ImportError as error:
         f"error: {error}: these rules need the package sweepmake of their own version. "
         f"Install it: {sys.executable} -m pip install FOLDER-OR-ADDRESS-OF-SWEEPMAKE"
     )
-if RULES_VERSION != NEEDED:
-    sys.exit(
-        f"error: the installed package sweepmake ({Path(config_module.__file__).parent}) is for "
-        f"rules of version {RULES_VERSION}, and these are of version {NEEDED}: install the package "
-        "that comes with them, or take in the rules that come with it"
-    )
 
 
 def or_stop(function, *arguments, **options):
@@ -40,6 +35,11 @@ def or_stop(function, *arguments, **options):
     except SweepmakeError as error:
         sys.exit(f"error: {error}")
 
+
+# what follows this invocation; None in the processes that Snakemake starts for its jobs
+WATCH = or_stop(internals.watch, workflow) if internals.is_main_process(workflow) else None
+if WATCH:
+    or_stop(check_installed, NEEDED)
 
 CONFIG = or_stop(
     config_module.read_config,
@@ -67,8 +67,6 @@ OWN_RULES = (
 )
 STAGE_RULES = plan_module.rule_names([stage.name for stage in STAGES], set(OWN_RULES))
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
-# what follows this invocation; None in the processes that Snakemake starts for its jobs
-WATCH = or_stop(internals.watch, workflow) if internals.is_main_process(workflow) else None
 PYTHON = shlex.quote(sys.executable)
 RUNNER = shlex.join(
     [sys.executable, "-S", "-E", str(Path(plan_module.__file__).with_name("__main__.py"))]
@@ -102,10 +100,6 @@ def per_run(method, stage, recorded=True):
     return function
 
 
-# a report flag that comes of a function of wildcards takes a SourceFile only (Snakemake 9.27)
-CAPTIONS = workflow.current_basedir.join("../workflow/report")
-
-
 def for_report(wildcards):
     """List the files that are there, with their captions and labels, for `--report`.
 
@@ -123,7 +117,7 @@ def for_report(wildcards):
 
 def report_entry(file):
     """Return where and how one file is shown in the report."""
-    caption = CAPTIONS.join(file.caption)
+    caption = internals.caption(workflow.source_path(f"../workflow/report/{file.caption}"))
     return dict(caption=caption, category=file.category, labels=file.labels)
 
 

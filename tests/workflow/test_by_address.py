@@ -30,8 +30,11 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bare repository whose only commit has the files of the workflow as they are now."""
-    tree = tmp_path_factory.mktemp("tree")
+    """A repository whose only commit has the files of the workflow as they are now.
+
+    None of them is checked out there.
+    """
+    tree = tmp_path_factory.mktemp("repositories") / "somebody" / "sweepmake"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
          "Snakefile", "workflow", "rules", "scripts", "profiles"],
@@ -44,10 +47,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(tree, "init", "-q")
     git(tree, "add", ".")
     git(tree, "commit", "-qm", "all")
-    bare = tree.parent / "somebody" / "sweepmake"
-    git(tree, "clone", "-q", "--bare", str(tree), str(bare))
-    shutil.rmtree(tree)
-    return bare
+    git(tree, "rm", "-q", "-r", ".")
+    git(tree, "commit", "-qm", "nothing")
+    return tree
 
 
 @pytest.mark.parametrize("kind", ADDRESSES)
@@ -57,7 +59,7 @@ def test_the_digits_by_address(project: Project, repository: Path, kind: str) ->
         REPOSITORY / "examples/digits", project.folder,
         ignore=shutil.ignore_patterns("output", "results", ".snakemake"),
     )  # fmt: skip
-    commit = git(repository, "rev-parse", "HEAD")
+    commit = git(repository, "rev-parse", "HEAD^")
     address = ADDRESSES[kind].format(repository=repository, commit=commit)
     project.path("mine.yaml").write_text("title: early-stop\nsample: 1\noutput: runs\n")
     project.snakefile = project.path("Snakefile")

@@ -31,6 +31,21 @@ a: [1]
 """
 
 
+RULES = ("workflow/Snakefile", "workflow/no_config.yaml", "workflow/report/workflow.rst", "rules/*")
+
+
+def copy_rules(folder: Path, **changed: str) -> Path:
+    """Copy the workflow without the package beside it, as by an address; return its Snakefile."""
+    for source in (found for pattern in RULES for found in REPOSITORY.glob(pattern)):
+        copy = folder / source.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        text = source.read_text()
+        for old, new in changed.items():
+            text = text.replace(f"{old} = 1 ", f"{old} = {new} ")
+        copy.write_text(text)
+    return folder / "workflow/Snakefile"
+
+
 def take_in(project: Project, params: str = SWEEP, snakefile: str = MODULE, use: str = "") -> None:
     """Write a user's Snakefile that has the sweep as a module."""
     project.write(params)
@@ -187,14 +202,14 @@ def test_rules_of_others_run_beside_a_living_sweep(project: Project) -> None:
     ],
 )
 def test_a_missing_or_strange_package_is_told_in_one_line(
-    project: Project, package: str, message: str
+    project: Project, tmp_path: Path, package: str, message: str
 ) -> None:
     """Not by a traceback."""
     take_in(project)
-    home = project.path("elsewhere")
-    home.mkdir()
-    (home / "sweepmake.py").write_text(package)
-    project.environment["PYTHONPATH"] = str(home)
+    project.snakefile = copy_rules(tmp_path / "copy")
+    project.path("elsewhere").mkdir()
+    project.write(package, "elsewhere/sweepmake.py")
+    project.environment["PYTHONPATH"] = str(project.path("elsewhere"))
     done = project.run("-n")
     assert done.code == 1
     assert message in done.said
@@ -205,13 +220,7 @@ def test_a_missing_or_strange_package_is_told_in_one_line(
 def test_a_package_of_another_version_is_told_in_one_line(project: Project, tmp_path: Path) -> None:
     """The rules name the version that they need."""
     take_in(project)
-    rules = REPOSITORY / "rules"
-    for name in ("workflow/Snakefile", "workflow/no_config.yaml", "workflow/report/workflow.rst",
-                 *(f"rules/{path.name}" for path in rules.iterdir())):  # fmt: skip
-        copy = tmp_path / "copy" / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text((REPOSITORY / name).read_text().replace("NEEDED = 1", "NEEDED = 99"))
-    project.snakefile = tmp_path / "copy/workflow/Snakefile"
+    project.snakefile = copy_rules(tmp_path / "copy", NEEDED="99")
     done = project.run("-n")
     assert done.code == 1
     assert "is for rules of version 1, and these are of version 99" in done.said

@@ -56,6 +56,7 @@ if internals.is_main_process(workflow) and not internals.is_cluster_job(workflow
     assert internals.watch(workflow) is internals.watch(workflow)
 internals.config_files(workflow)
 internals.deployment_methods(workflow)
+internals.caption("a caption")
 
 
 rule a:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __version__ = "0.1.0.dev0"
 RULES_VERSION = 1
-"""Goes up, here and in rules/common.smk, when the rules need what an older package has not."""
+"""Goes up when rules/ need what an older package has not; `NEEDED` in rules/common.smk follows."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from snakemake import sourcecache
 from snakemake.common import __version__
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -32,8 +33,9 @@ from sweepmake.invocation.course import Asked, Course
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["INTERNALS", "TESTED", "Watch", "config_files", "cores", "deployment_methods",
-           "is_cluster_job", "is_main_process", "rule_name", "watch"]  # fmt: skip
+__all__ = ["INTERNALS", "TESTED", "Watch", "caption", "config_files", "cores",
+           "deployment_methods", "is_cluster_job", "is_main_process", "rule_name",
+           "watch"]  # fmt: skip
 
 TESTED = ("9.20", "9.27")
 """The oldest and the newest Snakemake with which the tests of the workflow have run."""
@@ -55,6 +57,8 @@ INTERNALS = {
     "workflow.deployment_settings.deployment_method": "a stage's conda environment is used with "
     "--sdm conda only: one line says so where it is not",
     "record.stats": "how many runs are to do, and of which rules",
+    "sourcecache.infer_source_file": "the caption of a file in a report that is no output of a "
+    "rule, but named by an input function",
     "rule.rule.name": "the name that a module's user has given to a rule (`use rule … as`)",
 }
 """Attribute → what it is needed for."""
@@ -81,6 +85,11 @@ def cores(workflow: Any) -> int:
         return int(workflow.cores)
     except WorkflowError:
         return 1  # on a cluster, or for a report
+
+
+def caption(path: str) -> Any:
+    """Return a file as the caption of a file in a report."""
+    return _find("sourcecache.infer_source_file", sourcecache)(str(path))
 
 
 def deployment_methods(workflow: Any) -> list[str]:

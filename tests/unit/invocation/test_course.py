@@ -114,11 +114,13 @@ def test_a_living_workflow_is_named_before_anything_starts() -> None:
         other.started({"mine": 1, "train": 1}, engine)
 
 
-def test_a_workflow_that_runs_nothing_of_the_sweep_lets_go_of_it() -> None:
+def test_a_workflow_that_runs_nothing_of_the_sweep_lets_go_of_it(folder: Path) -> None:
     """The claim is free again while the others' jobs run."""
     first, _, engine = course(sweep())
     first.planned(Asked(targets=frozenset({"mine"})), engine)
     first.started({"mine": 1}, engine)
+    (claim,) = (folder / ".snakemake/sweepmake").iterdir()
+    assert claim.read_text() == ""
     second, _, _ = course(sweep())
     second.planned(Asked(), engine)
 
@@ -129,6 +131,7 @@ def test_reading_the_same_sweep_twice_is_one_sweep(capsys: pytest.CaptureFixture
     made.planned(Asked(), engine)
     made.started({"train": 1, "my_train": 1}, engine)
     made.ended()
+    assert {"train", "my_train"} <= engine.hidden
     said = capsys.readouterr().err
     assert said.count("GPU slots: 4 5") == 1
     assert "2 runs, 2 to do" in said
@@ -138,9 +141,10 @@ def test_reading_the_same_sweep_twice_is_one_sweep(capsys: pytest.CaptureFixture
 def test_sweeps_of_one_workflow_have_one_set_of_slots() -> None:
     """Their runs share one environment: other slots are an error, and nothing is published."""
     made, environment, engine = course(sweep("a_"), sweep("b_", output="b"))
-    made.planned(Asked(), engine)
+    made.planned(Asked(forced=frozenset({"a_train", "b_test"})), engine)
     made.started({"a_train": 1, "b_train": 1}, engine)
     assert environment["SWEEPMAKE_SLOTS"] == "4;5"
+    assert {"train", "test"} <= set(environment["SWEEPMAKE_FORCE"].split("\n"))
     made, environment, engine = course(sweep("a_", output="c"), sweep("b_", output="d", gpus="0 1"))
     made.planned(Asked(), engine)
     with pytest.raises(SweepmakeError, match="share its GPU slots, and these differ"):
@@ -189,3 +193,19 @@ def test_two_sweeps_cannot_have_one_output_folder() -> None:
     """Each would take the other's claim for that of another workflow."""
     with pytest.raises(SweepmakeError, match="have the output folder 'output'"):
         course(sweep("a_"), sweep("b_", results="elsewhere"))
+
+
+def test_what_is_forced_beside_the_results_is_claimed_at_once(folder: Path) -> None:
+    """A run is forced, so one will start."""
+    made, _, engine = course(sweep())
+    forced = frozenset({"output/A_1/.sweepmake/train.done"})
+    made.planned(Asked(targets=frozenset({"results"}), forced=forced), engine)
+    assert (folder / ".snakemake/sweepmake").exists()
+
+
+@pytest.mark.parametrize("asked", ["targets", "forced"])
+def test_a_result_by_its_own_name_is_explained(asked: str) -> None:
+    """As a target, and as what is forced."""
+    made, _, engine = course(sweep())
+    with pytest.raises(SweepmakeError, match="is no target of its own"):
+        made.planned(Asked(**{asked: frozenset({"results/experiments.xlsx"})}), engine)
