@@ -495,6 +495,17 @@ class Dots(Reader):
                 yield word
 
 
+def test_keras3_evaluation_with_as_many_steps_is_outside_the_epoch(read) -> None:
+    """The full bar is drawn twice; one that comes after other bars is another's."""
+    bar = "13/13 ━━━━━━━━━━━━━━━━━━━━ 1s 41ms/step - loss: 0.{}\n"
+    text = "Epoch 1/1\n" + bar.format(5) + bar.format(5) + " 1/13 ━━━━━ 1s 9ms/step - loss: 0.7\n"
+    assert [(row.get("epoch"), row["loss"]) for row in read(text + bar.format(8)).rows] == [
+        ("1", "0.5"),
+        (None, "0.7"),
+        (None, "0.8"),
+    ]
+
+
 def test_a_reader_may_read_whole_blocks(tmp_path: Path) -> None:
     """Once it can; what it leaves is offered to all readers one by one, in its place."""
     dots, tally = Dots(), Tally()

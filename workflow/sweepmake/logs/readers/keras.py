@@ -130,12 +130,6 @@ class KerasEpochs:
         known = self._steps in ("", steps)
         return self.open and not self._validating and known and step > self._step
 
-    def passed(self, bars: int, step: int) -> None:
-        """Take note of bars that the open epoch went on with, up to this step."""
-        self._bars += bars
-        self._closed_by = None
-        self._step = step
-
     def place(self, bar: Bar) -> Observation:
         """Return the bar as an observation of the epoch that it belongs to.
 

@@ -91,7 +91,8 @@ class BulkBars:
         """Yield the bars between two headers, those in the middle as a block.
 
         The first one by itself: it may tell of another epoch than the row before. The last two,
-        because they may be one row, which may close its epoch and still get values.
+        because they may be one row, which may close its epoch and still get values. These three
+        are all that the epoch needs to know of.
         """
         epochs, size = self._epochs, len(bars.places)
         if size < 4 or not self._regular(bars, layout):
@@ -101,7 +102,6 @@ class BulkBars:
         yield epochs.place(layout.bar(bars, 0))
         middle, last = bars.part(1, size - 2), bars.part(size - 3, size - 2)
         lines, rows = layout.lines(repeat(epochs.epoch), middle, middle.places)
-        epochs.passed(rows, step_of(last.places[0]))
         yield Block(
             layout.columns, lines, rows, rows, 0, _ends([epochs.epoch], last, layout)
         )  # fmt: skip
