@@ -10,15 +10,15 @@ from made_studies import study
 
 from sweepmake.errors import InputError
 from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
+from sweepmake.outputs import TABLES
 
 
 def test_a_marker_goes_when_its_file_has_gone(tmp_path: Path) -> None:
     """Each marker stands for its own files."""
     made = study([], results=str(tmp_path))
     (tmp_path / ".sweepmake").mkdir()
-    tables = [f"experiments.{ending}" for ending in ("xlsx", "csv", "json", "html")]
     markers = [tmp_path / ".sweepmake" / f"{one}.done" for one in ("experiments", "comparison")]
-    for file in (*markers, *(tmp_path / name for name in (*tables, "comparison.pdf"))):
+    for file in (*markers, *(tmp_path / name for name in (*TABLES, "comparison.pdf"))):
         file.touch()
     forget_missing(made)
     assert [marker.exists() for marker in markers] == [True, True]

@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 from made_studies import outcome, study, summary
 
+from sweepmake.outputs import TABLES
 from sweepmake.outputs.write_outputs import describe, write_tables
 from sweepmake.params.metrics import MetricOptions, Objective
 from sweepmake.results.outcomes import Outcome
@@ -28,7 +29,7 @@ def described(outcomes: list[Outcome], options: MetricOptions | None = None) -> 
 def test_all_tables_are_written_and_the_user_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Four files of one table; the workbook names the command that made it; warnings on stderr."""
+    """Every file of the table; the workbook names the command that made it; warnings on stderr."""
     outcomes = [trained("a", 0.5), trained("b", 0.75)]
     objective = MetricOptions(objective=Objective("bleu", "max"))
     results = tmp_path / "results"
@@ -41,8 +42,7 @@ def test_all_tables_are_written_and_the_user_is_told(
     assert told.out == f"Workbook: {results}/experiments.xlsx: 2 experiments: 2 finished\n"
     assert told.err == "".join(f"warning: {warning}\n" for warning in table.warnings)
     assert "no experiment has 'bleu'" in told.err
-    names = ["experiments.csv", "experiments.html", "experiments.json", "experiments.xlsx"]
-    assert sorted(path.name for path in results.iterdir()) == names
+    assert {path.name for path in results.iterdir()} == set(TABLES)
     about = openpyxl.load_workbook(results / "experiments.xlsx")["about"]
     facts = {row[0]: row[1] for row in about.iter_rows(values_only=True) if row[0]}
     assert facts["command"] == "snakemake --cores 3 'a b'"

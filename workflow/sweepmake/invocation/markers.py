@@ -7,20 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sweepmake.errors import InputError
+from sweepmake.outputs import TABLES
 from sweepmake.plan import RECORDS
 from sweepmake.results.study import Study
 
 __all__ = ["check_targets", "check_writable", "forget_missing"]
 
-_STANDS_FOR = {
-    "experiments.done": (
-        "experiments.xlsx",
-        "experiments.csv",
-        "experiments.json",
-        "experiments.html",
-    ),
-    "comparison.done": ("comparison.pdf",),
-}
+_STANDS_FOR = {"experiments.done": TABLES, "comparison.done": ("comparison.pdf",)}
 
 
 def forget_missing(study: Study) -> None:

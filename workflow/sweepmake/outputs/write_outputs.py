@@ -19,15 +19,16 @@ __all__ = ["describe", "write_comparison", "write_tables"]
 
 
 def write_tables(study: Study, table: Table) -> None:
-    """Write experiments.xlsx, .csv, .html and .json, and say where they are.
+    """Write the files that are named in `outputs.TABLES`, and say where they are.
 
     Raises:
         SweepmakeError: a file cannot be written; those that were there before stay.
     """
     command = os.environ.get("SWEEPMAKE_COMMAND", "")
     write_workbook(study, table, now=datetime.now().astimezone(), command=command)
-    write_table_json(table, Path(study.results) / "experiments.json")
-    write_page(study, table, Path(study.results) / "experiments.html")
+    results = Path(study.results)
+    write_table_json(table, results / "experiments.json")
+    write_page(study, table, results / "experiments.html")
     for warning in table.warnings:
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     if not os.environ.get("SWEEPMAKE_QUIET"):
