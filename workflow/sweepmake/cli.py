@@ -71,7 +71,7 @@ def _print_snakefile(given: argparse.Namespace) -> int:
 
 
 def _name_a_profile(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="slurm, or default, which needs no naming")
+    parser.add_argument("name", metavar="NAME", help="such as slurm; default needs no naming")
 
 
 def _print_profile(given: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import jsonschema
@@ -12,7 +13,9 @@ import pytest
 import yaml
 
 from sweepmake.errors import InputError
+from sweepmake.logs.demux.launchers import launcher_names
 from sweepmake.logs.options import LogOptions
+from sweepmake.logs.readers import READERS
 from sweepmake.params.config import Config, read_config
 from sweepmake.params.first_document import FirstDocument
 from sweepmake.params.kinds import keys_of
@@ -88,6 +91,20 @@ def test_the_readers_of_logs_have_the_keys_of_the_model() -> None:
     """LogOptions stands apart from it, as programs start faster without the model."""
     mine = {name: key.default for name, key in keys_of(LogKeys).items()}
     assert {**LogOptions._field_defaults, "folder": None, "names": None} == mine
+
+
+@pytest.mark.parametrize(("key", "names"), [("launcher", launcher_names()), ("reader", READERS)])
+def test_the_names_that_a_log_key_takes_are_told(key: str, names: Sequence[str]) -> None:
+    """In its description, which cannot ask for them: they are of a room above."""
+    told = re.findall(r"`(\w+)`", keys_of(LogKeys)[key].description)
+    assert sorted(told) == sorted(names)
+
+
+def test_the_readers_are_described() -> None:
+    """docs/readers.md names each, in the order in which they are asked."""
+    section = (ROOT / "docs/readers.md").read_text(encoding="utf-8").split("## The readers\n")[1]
+    told = re.findall(r"`(\w+)`", section.partition(". ")[0])
+    assert told == list(READERS)
 
 
 @pytest.mark.parametrize(
