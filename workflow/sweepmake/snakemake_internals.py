@@ -40,6 +40,9 @@ __all__ = ["INTERNALS", "TESTED", "Watch", "caption", "config_files", "cores",
 TESTED = ("9.20", "9.27")
 """The oldest and the newest Snakemake with which the tests of the workflow have run."""
 
+NO_CONFIG = "no_config.yaml"
+"""The file of the workflow's own that is read where the user has none."""
+
 INTERNALS = {
     "workflow.exec_mode": "only the main process may claim a sweep: the jobs of a "
     "cluster read the Snakefile again",
@@ -75,8 +78,9 @@ def is_cluster_job(workflow: Any) -> bool:
 
 
 def config_files(workflow: Any) -> list[str]:
-    """Return the config files that were read."""
-    return [str(path) for path in _find("workflow.configfiles", workflow)]
+    """Return the config files of the user that were read."""
+    read = (Path(path) for path in _find("workflow.configfiles", workflow))
+    return [str(path) for path in read if path.name != NO_CONFIG]
 
 
 def cores(workflow: Any) -> int:
