@@ -44,6 +44,7 @@ class Launcher(NamedTuple):
         midline: a tag may stand inside a line, wherever one chunk of output ends.
         weak: the tag is so plain that programs print the like of it; only ranks that were
             seen at the start of a line count.
+        labels: the tag is a label as srun's, before each line, all of one width (see labels.py).
         cut: content of this many bytes was cut by the launcher, with a line feed of its own.
         separator: the constant end of the tag, if the rest of it begins with the last bracket
             before it.
@@ -58,6 +59,7 @@ class Launcher(NamedTuple):
     breaks: bytes = b"\n"
     midline: bool = True
     weak: bool = False
+    labels: bool = False
     cut: int = 0
     max_tag: int = 64
     separator: bytes = b""
@@ -129,8 +131,8 @@ LAUNCHERS: tuple[Launcher, ...] = (
     *_hydra("mpich"),
     *_hydra("intelmpi"),
     Launcher(
-        "srun", tag=rb" {0,7}(?P<rank>\d{1,7}): ", midline=False, weak=True, cut=1024,
-        max_tag=16, speaker="srun",
+        "srun", tag=rb" {0,7}(?P<rank>\d{1,7}): ", midline=False, weak=True, labels=True,
+        cut=1024, max_tag=16, speaker="srun",
     ),
     Launcher("none", speaker="system"),
 )  # fmt: skip
@@ -257,8 +259,8 @@ def _plausible(form: Launcher, found: list[re.Match[bytes]], score: float) -> bo
     distinct = set(ranks)
     if score < 0.5 or 0 not in distinct or max(distinct) >= 4 * len(distinct):
         return False
-    if form.name == "srun" and len({tag.end() for tag in found}) > 1:
-        return False  # labels are right-aligned, so all have one width
+    if form.labels and len({tag.end() for tag in found}) > 1:
+        return False  # they are right-aligned
     counting = len(ranks) > 2 and all(b - a == 1 for a, b in itertools.pairwise(ranks))
     return not counting  # 0: …, 1: …, 2: … each once is a program that counts
 

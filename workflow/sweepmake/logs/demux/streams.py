@@ -164,7 +164,7 @@ class Demultiplexer:
         self.launcher = found or (self._forms[0] if self._named else _NONE)
         if not self.launcher.tagged:
             return _PlainDecoder(self._collector)
-        if self.launcher.name == "srun":
+        if self.launcher.labels:
             return LabelDecoder(self.launcher, head, self._collector)
         return TagDecoder(self.launcher, head, self._collector)
 
