@@ -19,10 +19,11 @@ rule plot_ranks:
     log:
         STUDY.pattern("plot_ranks.log"),
     params:
+        python=python,
         parameters=lambda wildcards: json.dumps(BY_NAME[wildcards.experiment].parameters),
         version=drawing.FORMAT_VERSION,
     shell:
-        PYTHON + " {input.program:q} --history {input.history:q} --metrics {input.metrics:q}"
+        "{params.python} {input.program:q} --history {input.history:q} --metrics {input.metrics:q}"
         " --output {output.plots:q} --title {wildcards.experiment:q}"
         " --parameters {params.parameters:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
@@ -40,9 +41,10 @@ rule build_workbook:
     log:
         STUDY.marker("build_workbook.log"),
     params:
+        python=python,
         config=lambda wildcards: CONFIG_JSON,
     shell:
-        PYTHON + " {input.program:q} --config {params.config:q} 2>&1 | tee {log:q}"
+        "{params.python} {input.program:q} --config {params.config:q} 2>&1 | tee {log:q}"
         " && touch {output.done:q}"
 
 
@@ -58,10 +60,11 @@ rule plot_comparison:
     log:
         STUDY.marker("plot_comparison.log"),
     params:
+        python=python,
         config=lambda wildcards: CONFIG_JSON,
         version=drawing.FORMAT_VERSION,
     shell:
-        PYTHON + " {input.program:q} --config {params.config:q} > {log:q} 2>&1"
+        "{params.python} {input.program:q} --config {params.config:q} > {log:q} 2>&1"
         " && touch {output.done:q} || {{ cat {log:q} >&2; exit 1; }}"
 
 
@@ -74,8 +77,8 @@ rule results:
     log:
         STUDY.marker("build_results.log"),
     params:
+        python=python,
         config=lambda wildcards: CONFIG_JSON,
     threads: internals.cores(workflow)
     shell:
-        PYTHON
-        + " {input.program:q} --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"
+        "{params.python} {input.program:q} --config {params.config:q} --cores {threads} 2>&1 | tee {log:q}"

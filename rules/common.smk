@@ -73,6 +73,21 @@ RUNNER = shlex.join(
 )
 
 
+def python(wildcards, output):
+    """Return the Python that runs the programs, quoted for a shell.
+
+    As a parameter that is made from the output it is not recorded: the same results from another
+    environment are the same results. In the rule's text it would be, where no profile of ours
+    turns that trigger off.
+    """
+    return PYTHON
+
+
+def runner(experiment, stage):
+    """Return how the stage runner is started for one run, up to the command."""
+    return f"{RUNNER} {PLAN.options(experiment, stage)}"
+
+
 def program(name):
     """Return one of the programs in scripts/ as an input; a newer one makes nothing again."""
     return ancient(workflow.source_path(f"../scripts/{name}.py"))

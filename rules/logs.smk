@@ -19,8 +19,8 @@ rule read_logs:
     log:
         STUDY.pattern("read_logs.log"),
     params:
+        python=python,
         arguments=lambda wildcards: STUDY.log_arguments(BY_NAME[wildcards.experiment]),
         version=LOG_FORMAT_VERSION,
     shell:
-        PYTHON
-        + " {input.program:q} {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        "{params.python} {input.program:q} {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

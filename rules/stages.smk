@@ -24,7 +24,7 @@ for STAGE in STAGES:
             PLAN.pattern(STAGE.name, "log"),
         params:
             command=per_run(PLAN.command, STAGE.name),
-            options=per_run(PLAN.options, STAGE.name, recorded=False),
+            runner=per_run(runner, STAGE.name, recorded=False),
             message=per_run(PLAN.message, STAGE.name, recorded=False),
         conda:
             PLAN.conda(STAGE)  # used under --sdm conda only
@@ -36,7 +36,7 @@ for STAGE in STAGES:
         retries: 0 if internals.is_cluster_job(workflow) else STAGE.retries
         priority: per_run(PLAN.priority, STAGE.name)
         shell:
-            RUNNER + " {params.options} -- {params.command:q}"
+            "{params.runner} -- {params.command:q}"
 
 
 rule stages:

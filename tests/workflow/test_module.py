@@ -68,6 +68,16 @@ def test_it_runs_on_gpus_and_says_first_and_last_what_there_is(project: Project)
     assert {row["status"] for row in rows(project)} == {"finished", "failed"}
 
 
+def test_no_rule_depends_on_where_it_is_installed(project: Project) -> None:
+    """Without the profile Snakemake compares the rules' texts: another environment, or another
+    place of the package, is no reason to run a finished sweep again."""
+    texts = "[one.shellcmd for one in workflow.rules if one.shellcmd]"
+    placed = "any('/python' in text or 'sweepmake/' in text for text in texts)"
+    said = f"texts = {texts}\nprint(len(texts), {placed})\n"
+    take_in(project, use=f"use rule * from sweepmake\n{said}")
+    assert project.run("-n").said.startswith("7 False\n")
+
+
 def test_what_is_forced_reaches_the_runner(project: Project) -> None:
     """--forcerun, --force and --forceall, also by the names that the user gives to the rules."""
     take_in(project, use="use rule * from sweepmake as my_*\n")
