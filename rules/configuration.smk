@@ -5,8 +5,16 @@ Inputs: config/config.yaml or config.yaml in the working folder (optional). Outp
 
 from pathlib import Path
 
+
+def says_something(path):
+    """Return whether a file is there and has a line that is no comment; Snakemake refuses others."""
+    file = Path(path)
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else ()
+    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
+
+
 for CONFIG_FILE in ("config/config.yaml", "config.yaml"):
-    if Path(CONFIG_FILE).exists():
+    if says_something(CONFIG_FILE):
 
         configfile: CONFIG_FILE
 

@@ -250,6 +250,14 @@ def test_config_file(two: Project) -> None:
     assert two.path("third/A_3").exists()
 
 
+def test_a_config_file_may_be_empty(two: Project) -> None:
+    """Snakemake refuses a file without keys; here it says nothing, as no file does."""
+    two.path("config.yaml").write_text("# title: two\n\n")
+    done = two.run("-n", "--config", "title=two")
+    assert done.code == 0, done.said
+    assert "config.yaml" not in done.said
+
+
 def test_the_rich_logger_runs(two: Project) -> None:
     """--logger rich (an extra) shows bars that no line of a run tears; the lines are in its log."""
     pytest.importorskip("snakemake_logger_plugin_rich")
