@@ -7,7 +7,6 @@ does memory grow with the file.
 from __future__ import annotations
 
 import csv
-import gzip
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sweepmake.replacing import replacing
 
-if TYPE_CHECKING:  # who writes needs no numpy, who reads no reader of logs
+if TYPE_CHECKING:  # only a reader of the file needs these; a small log is soon written
+    from gzip import GzipFile
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -42,7 +43,7 @@ PLACE_COLUMNS = ("stage", "attempt", "rank", "epoch", "step", "steps_per_epoch",
 """The columns before the metrics."""
 EMPTY = 9e307
 """Stands for an empty cell among numbers, so that a logged nan remains one; no program logs it."""
-DAMAGES = (OSError, EOFError, zlib.error, ValueError, csv.Error)
+DAMAGES = (OSError, EOFError, zlib.error, ValueError)
 """What reading a file that is cut off, damaged or no history raises."""
 
 Cell = tuple[int, str, str, str, str, str]
@@ -125,7 +126,7 @@ class History:
         metrics: the names behind PLACE_COLUMNS, in the order of the file.
     """
 
-    def __init__(self, file: gzip.GzipFile) -> None:
+    def __init__(self, file: GzipFile) -> None:
         self._file = file
         self.columns = next(csv.reader([file.readline().decode("utf-8")]), [])
         self.metrics = self.columns[len(PLACE_COLUMNS) :]
@@ -135,7 +136,7 @@ class History:
         """Whether the header begins as that of a history."""
         return tuple(self.columns[: len(PLACE_COLUMNS)]) == PLACE_COLUMNS
 
-    def whole(self) -> gzip.GzipFile:
+    def whole(self) -> GzipFile:
         """Return the file from its header on, for a parser of one's own."""
         self._file.seek(0)
         return self._file
@@ -182,11 +183,13 @@ def open_history(path: Path) -> Iterator[History]:
     Raises:
         One of DAMAGES, here or while rows are read: the file cannot be read.
     """
+    import gzip
+
     with gzip.open(path, "rb") as file:
         yield History(file)
 
 
-def _blocks(file: gzip.GzipFile) -> Iterator[bytes]:
+def _blocks(file: GzipFile) -> Iterator[bytes]:
     """Yield the file in pieces of whole lines."""
     rest = b""
     while block := file.read(_BLOCK):

@@ -7,12 +7,12 @@ ways.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, compress, count, filterfalse, islice, pairwise, repeat
+from itertools import chain, compress, islice, pairwise, repeat
 from operator import ge, lt, sub
 
 from sweepmake.logs.readers.base import Block, Ends, Observation, Part
 from sweepmake.logs.readers.keras import KerasEpochs
-from sweepmake.logs.readers.keras_layout import Layout, Segments, layout_for, step_of
+from sweepmake.logs.readers.keras_layout import Layout, Segments, layout_for, step_of, where
 
 __all__ = ["BulkBars"]
 
@@ -57,7 +57,7 @@ class BulkBars:
     def _parts(self, found: Segments, layout: Layout) -> Iterator[Part]:
         """Yield stretches of bars and headers, and the texts between them."""
         begin = 0
-        for at in compress(count(), found.others):
+        for at in where(found.others):
             yield from self._stretch(found.part(begin, at), layout)
             yield found.others[at]
             begin = at + 1
@@ -65,10 +65,10 @@ class BulkBars:
 
     def _stretch(self, found: Segments, layout: Layout) -> Iterator[Part]:
         """Yield bars and headers: whole epochs at once, those before and behind them in runs."""
-        heads = list(compress(count(), found.headers))
+        heads = where(found.headers)
         begin = 0
         if len(heads) > 2 and self._epochs.plain:
-            block = whole_epochs(found.part(heads[0], heads[-1]), layout)
+            block = whole_epochs(found.part(heads[0], heads[-1]), heads, layout)
             if block is not None:
                 yield from self._run(found.part(0, heads[0]), layout)
                 yield from self._header(found.headers[heads[0]])
@@ -120,7 +120,7 @@ class BulkBars:
         return self._epochs.goes_on(steps[0], totals.pop())
 
 
-def whole_epochs(found: Segments, layout: Layout) -> Block | None:
+def whole_epochs(found: Segments, heads: list[int], layout: Layout) -> Block | None:
     """Return whole epochs as rows, without the very last one, which may still get values.
 
     None unless each epoch is a header and bars whose steps rise to a final one; of its last step
@@ -128,12 +128,11 @@ def whole_epochs(found: Segments, layout: Layout) -> Block | None:
 
     Args:
         found: headers and bars, from the header of the first epoch to the last bar of the last.
+        heads: where the headers are, counted from anywhere; the last one stands behind all of it.
         layout: their layout.
     """
-    heads = list(compress(count(), found.headers))
-    behind = [*heads[1:], len(found.places)]
-    stops = [end - 1 for end in behind]
-    numbers = _rising_epochs("/".join(map(found.headers.__getitem__, heads)).split("/"))
+    stops = [head - heads[0] - 1 for head in heads[1:]]
+    numbers = _rising_epochs("/".join(filter(None, found.headers)).split("/"))
     twice = _drawn_twice(list(map(step_of, found.places)), stops)
     if numbers is None or twice is None:
         return None
@@ -146,12 +145,12 @@ def whole_epochs(found: Segments, layout: Layout) -> Block | None:
     kept = list(found.places)  # no row: a header, the first of two bars of a step, the very last
     for at in (*twice, stops[-1]):
         kept[at] = ""
-    epochs = chain.from_iterable(map(repeat, numbers, map(sub, behind, heads)))
+    epochs = chain.from_iterable(map(repeat, numbers, map(sub, heads[1:], heads)))
     lines, rows = layout.lines(epochs, found, kept)
     closed = Segments(*[list(map(column.__getitem__, stops[:-1])) for column in found])
-    observations = len(found.places) - len(heads) - 1
+    observations = len(found.places) - len(stops) - 1
     ends = _ends(numbers[:-1], closed, layout)
-    return Block(layout.columns, lines, rows, observations, len(heads) - 1, ends)
+    return Block(layout.columns, lines, rows, observations, len(stops) - 1, ends)
 
 
 def _rising_epochs(marks: list[str]) -> list[str] | None:
@@ -166,23 +165,24 @@ def _rising_epochs(marks: list[str]) -> list[str] | None:
 def _drawn_twice(steps: list[int], stops: list[int]) -> list[int] | None:
     """Return where the first of two bars of an epoch's last step are.
 
-    None unless the steps rise everywhere else within each epoch, and each has a bar.
+    Steps fall at each epoch's end, and stand still at such a bar, right before the end. None where
+    they do so anywhere else, or an epoch has no bar.
 
     Args:
         steps: of each segment; 0 of a header.
         stops: where the epochs' last bars are.
     """
-    # where the next step is no greater: always at an epoch's end
-    falls = compress(count(), map(ge, steps, chain(islice(steps, 1, None), (0,))))
-    ends = set(stops)
-    twice = list(filterfalse(ends.__contains__, falls))
+    behind = [*islice(steps, 1, None), 0, 0]  # the step behind each; an end is followed by a 0
+    falls = where(map(ge, steps, behind))
+    twice = list(compress(falls, map(behind.__getitem__, falls)))
     second = [at + 1 for at in twice]
-    of = steps.__getitem__
-    same = ends.issuperset(second) and list(map(of, twice)) == list(map(of, second))
-    return twice if same and all(map(of, stops)) else None
+    alike = list(map(steps.__getitem__, twice)) == list(map(steps.__getitem__, second))
+    if not alike or any(map(behind.__getitem__, second)) or 0 in map(steps.__getitem__, stops):
+        return None
+    return twice if len(falls) == len(twice) + len(stops) else None
 
 
 def _ends(epochs: list[str], found: Segments, layout: Layout) -> Ends:
     """Return the last rows of epochs."""
-    places = [place.replace("/", ",") for place in found.places]
+    places = " ".join(found.places).replace("/", ",").split(" ")
     return Ends(epochs, places, found.times, layout.by_metric(found))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import compress, count
+from itertools import chain, compress, count
 from typing import NamedTuple
 
 from sweepmake.logs.readers.base import seconds, unit_seconds
 from sweepmake.logs.readers.keras import Bar
 
-__all__ = ["Layout", "Segments", "layout_for", "step_of"]
+__all__ = ["Layout", "Segments", "layout_for", "step_of", "where"]
 
 # A match ends with the separators behind it, so that matches lie side by side and nothing is passed
 # over.
@@ -115,8 +115,14 @@ class _Late(dict[str | None, str]):
 _STEPS = _Steps()
 _FULL = _Full()
 _TIMES = {"keras2": _Times(_KERAS2_TIMES), "keras3": _Times(_KERAS3_TIMES)}
+_FIRST_INTS = list(range(1 << 13))  # to make them anew for each block takes as long as the rest
 step_of = _STEPS.__getitem__
 """Returns the step of a place: "7/13" -> 7, of a header's 0."""
+
+
+def where(truths: Iterable[object]) -> list[int]:
+    """Return where something is true."""
+    return list(compress(chain(_FIRST_INTS, count(len(_FIRST_INTS))), truths))
 
 
 class Segments(NamedTuple):
@@ -143,6 +149,8 @@ class Segments(NamedTuple):
 
     def part(self, begin: int, end: int) -> Segments:
         """Return some of the segments."""
+        if not begin and end == len(self.places):
+            return self
         return Segments(*[column[begin:end] for column in self])
 
 
@@ -187,7 +195,7 @@ class Layout(NamedTuple):
             seen, final = found.places, {place for place in set(found.places) if _FULL[place]}
         else:
             seen, final = found.times, {text for text in set(found.times) if text[-1:] not in ","}
-        return list(compress(count(), map(final.__contains__, seen)))
+        return where(map(final.__contains__, seen))
 
     def bar(self, found: Segments, at: int) -> Bar:
         """Return one segment as the reader's own record."""
