@@ -108,6 +108,7 @@ def test_streams_of_real_logs_are_exact(case: Path, block: int) -> None:
     assert result.accounted == len(log)
 
 
+@pytest.mark.optional_data
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the large collection of logs is not here")
 def test_streams_of_all_shared_logs_are_exact() -> None:
     """The same for every log of the large collection."""

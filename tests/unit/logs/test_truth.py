@@ -92,6 +92,7 @@ def test_history_equals_truth(case: str, tmp_path: Path) -> None:
     check(DATA / case, tmp_path)
 
 
+@pytest.mark.optional_data
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the full set of captured logs is not here")
 @pytest.mark.parametrize("case", sorted(set(cases(SHARED)) - set(cases(DATA))))
 def test_history_equals_truth_of_all_cases(case: str, tmp_path: Path) -> None:
