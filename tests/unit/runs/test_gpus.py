@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sweepmake.runs.gpus import Slots, batch_job, choose_slots, query_gpus
+from sweepmake.runs.batch_job import batch_job
+from sweepmake.runs.gpus import Slots, choose_slots, query_gpus
 
 
 def choose(

@@ -6,25 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sweepmake.runs.batch_job import batch_job
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Slots", "batch_job", "choose_slots", "query_gpus"]
+__all__ = ["Slots", "choose_slots", "query_gpus"]
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-
-# The variable by which each batch system names its job (manuals of Slurm, PBS/Torque, LSF, Grid
-# Engine, Flux, OAR, Cobalt and HTCondor).
-_BATCH_VARIABLES = (
-    "SLURM_JOB_ID",
-    "PBS_JOBID",
-    "LSB_JOBID",
-    "SGE_TASK_ID",
-    "FLUX_JOB_ID",
-    "OAR_JOB_ID",
-    "COBALT_JOBID",
-    "_CONDOR_JOB_AD",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +76,6 @@ def choose_slots(
         return Slots(tuple(found), "found" if visible is None else "visible", shared)
     ids = tuple(str(number) for number in range(max(1, virtual)))
     return Slots(ids, "virtual", f"{output}/.sweepmake/slots")
-
-
-def batch_job(environment: Mapping[str, str]) -> str | None:
-    """Return the id of the batch job that this process is in, or None."""
-    for name in _BATCH_VARIABLES:
-        if value := environment.get(name):
-            return value.replace("/", "_")
-    return None
 
 
 def query_gpus() -> list[str]:
