@@ -57,6 +57,11 @@ class Config:
     debug: bool = key(
         switch(), False, "Run the first experiment only, its output live on the terminal"
     )
+    grace: int = key(
+        number(least=1),
+        20,
+        "Seconds that a run has to end, from the first signal that asks it to, before it is killed",
+    )
     metric: Mapping[str, MetricPattern] = key(
         METRICS,
         {},
