@@ -19,7 +19,7 @@ from sweepmake.runs.batch_job import batch_job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Claim", "Holder", "is_alive", "this_process"]
 
@@ -157,11 +157,14 @@ class Claim:
         """Whether this process holds it."""
         return self.file >= 0
 
-    def take(self, holder: Holder) -> Holder | None:
+    def take(
+        self, holder: Holder, to_text: Callable[[Holder], str] = Holder.to_text
+    ) -> Holder | None:
         """Take the claim; return None, or who has it already.
 
         Args:
             holder: who takes it.
+            to_text: how that is written into the file.
 
         Raises:
             OSError: the file cannot be opened or locked.
@@ -182,7 +185,7 @@ class Claim:
                 os.close(file)
                 raise
             else:
-                self._keep(file, holder)
+                self._keep(file, to_text(holder))
                 return None
         raise AssertionError("every look takes the claim or finds its holder")
 
@@ -194,7 +197,7 @@ class Claim:
         except BaseException:
             os.close(file)
             raise
-        self._keep(file, holder)
+        self._keep(file, holder.to_text())
 
     def hand_down(self) -> None:
         """Let the processes that this one starts hold it too: it is free when all have ended."""
@@ -208,9 +211,9 @@ class Claim:
             os.close(self.file)
             self.file = -1
 
-    def _keep(self, file: int, holder: Holder) -> None:
+    def _keep(self, file: int, text: str) -> None:
         self.file = file
-        data = holder.to_text().encode("utf-8", "backslashreplace")[:_LONGEST]
+        data = text.encode("utf-8", "backslashreplace")[:_LONGEST]
         os.pwrite(file, data, 0)
         os.ftruncate(file, len(data))
 
