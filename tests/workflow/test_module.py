@@ -41,7 +41,7 @@ def copy_rules(folder: Path, **changed: str) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text()
         for old, new in changed.items():
-            text = text.replace(f"{old} = 1 ", f"{old} = {new} ")
+            text = text.replace(f"{old} = 2 ", f"{old} = {new} ")
         copy.write_text(text)
     return folder / "workflow/Snakefile"
 
@@ -236,4 +236,4 @@ def test_a_package_of_another_version_is_told_in_one_line(project: Project, tmp_
     project.snakefile = copy_rules(tmp_path / "copy", NEEDED="99")
     done = project.run("-n")
     assert done.code == 1
-    assert "is for rules of version 1, and these are of version 99" in done.said
+    assert "is for rules of version 2, and these are of version 99" in done.said

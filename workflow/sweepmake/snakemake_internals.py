@@ -271,7 +271,13 @@ class _OurWords(logging.Filter):
 
 class _JobEvents(logging.Filter):
     hidden = ("job_started", "progress")
-    noise = ("Select jobs to execute", "Execute ", "Exiting because a job execution failed")
+    noise = (
+        "Select jobs to execute",
+        "Execute ",
+        "Exiting because a job execution failed",
+        "Will exit after finishing currently running jobs",
+        "Shutting down, this might take some time",
+    )
 
     def __init__(self, rules: Collection[str], stages: Collection[str]) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ nothing of Snakemake but what is handed to it.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from sweepmake.invocation import session
 from sweepmake.invocation.folders import SweepClaims
 from sweepmake.invocation.left_locks import clear_locks, note_locks
 from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
+from sweepmake.invocation.signals import Stop
 from sweepmake.runs.claims import this_process
 from sweepmake.runs.gpus import choose_slots
 
@@ -33,6 +35,7 @@ _RESULTS = "results"
 _STAGES = "stages"
 _WORKBOOK = "build_workbook"
 _MAKERS = frozenset({"read_logs", "plot_ranks", _WORKBOOK, "plot_comparison"})
+_PROGRAMS = frozenset(f"{rule}.py" for rule in (*_MAKERS, "build_results"))
 _NOTES = Path(".snakemake")
 
 
@@ -146,9 +149,15 @@ class Course:
         self._holder = this_process("snakemake", environment)
         self._sweeps: list[Sweep] = []
         self._asked = Asked()
+        self._stop = Stop()
         self._began = time.time()
         # nothing that another invocation has left there may be taken for this one's
         environment.pop("SWEEPMAKE_SLOTS", None)
+
+    @property
+    def stops_jobs(self) -> bool:
+        """Whether a signal that ends this process, Ctrl-C too, is passed on to its jobs."""
+        return self._stop.is_watching
 
     def add(self, sweep: Sweep) -> None:
         """Take note of a sweep; of one only, however often `use rule` reads the Snakefile.
@@ -206,17 +215,28 @@ class Course:
             session.say(session.welcome(plan, where, count))
         if told:
             session.export(told, self._environment)
+        if self._asked.local:
+            self._stop.watch(_PROGRAMS)
         self._environment["SWEEPMAKE_COMMAND"] = session.command_line(sys.argv)
 
     def ended(self) -> None:
         """After the last job: say what became of every run, make what results there can be."""
+        self._stop.interrupt()
         for sweep in self._sweeps:
             if sweep.is_run and sweep.plan:
                 session.say(session.outcome(sweep.plan, self._began))
             if _WORKBOOK in sweep.to_run and not self._is_made(sweep, "experiments.done"):
                 # its rule did not run, because experiments failed that it was to show
-                session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
+                self._make_results(sweep)
             sweep.claims.release()
+        self._stop.done()
+
+    def _make_results(self, sweep: Sweep) -> None:
+        """Make the results; not where this process may be given a few seconds only."""
+        if self._stop.caught in (0, signal.SIGINT):
+            session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
+        else:
+            session.say(session.NO_RESULTS)
 
     def locked(self) -> str | None:
         """Return what is said where Snakemake finds locks; None where that is not ours to say."""
@@ -264,7 +284,7 @@ class Course:
 
     def _sources(self) -> set[str]:
         """Return what the sweeps' jobs read beside their folders, and their programs' names."""
-        sources = {f"{rule}.py" for rule in (*_MAKERS, "build_results")}
+        sources = set(_PROGRAMS)
         for study in (sweep.study for sweep in self._sweeps):
             sources |= {study.params} if study.params else set()
             sources |= {

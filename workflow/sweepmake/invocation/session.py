@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sweepmake.runs.gpus import Slots
 
 __all__ = [
+    "NO_RESULTS",
     "check_slots",
     "command_line",
     "environment",
@@ -47,6 +48,10 @@ __all__ = [
 _THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
             "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
 _MOST_SHOWN = 20
+_END_S = 5  # in which the maker of the results removes what it was writing
+
+NO_RESULTS = "Some results are older than the runs. Make them: snakemake --cores 1 results"
+"""What is said where results were to be made, and were not."""
 
 
 def check_slots(plan: Plan, slots: Slots, asked: int | None) -> str | None:
@@ -220,8 +225,12 @@ def make_results(command: Sequence[str]) -> None:
         try:
             process.wait()
         except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGKILL)
-            say("Interrupted: some results are older than the runs. Make them: snakemake results")
+            process.terminate()
+            try:
+                process.wait(_END_S)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                os.killpg(process.pid, signal.SIGKILL)
+            say(NO_RESULTS)
 
 
 def _count(number: int, noun: str) -> str:

@@ -19,6 +19,7 @@ __all__ = ["Child", "end_at_once", "tee"]
 # still handles; a trap, unlike an ignored signal, is not inherited.
 WRAPPER = 'trap : INT TERM HUP; /bin/bash -c "$1"; code=$?; echo $code > "$2"; exit $code'
 GRACE_S = 10  # from the first signal to SIGTERM, and again to SIGKILL
+ONCE_S = 1.0  # in which the same signal, from the terminal and from the workflow, counts as one
 LATE_S = 0.5  # by which a scheduler's signal may reach this program after the command
 
 
@@ -38,17 +39,20 @@ class Child:
         caught: the first signal that asked this program to end, else 0.
     """
 
-    __slots__ = ("_stopping", "caught", "pid")
+    __slots__ = ("_asked", "_stopping", "caught", "pid")
 
     def __init__(self) -> None:
         self.pid = 0
         self.caught = 0
         self._stopping = 0
+        self._asked = 0.0  # when the first signal came, on the monotonic clock
 
     def watch(self) -> None:
         """From now on, pass on the signals that end a run; insist where they are not obeyed."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._pass_on)
+            # nohup has it ignored, here and in the command
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._pass_on)
         signal.signal(signal.SIGALRM, self._insist)
 
     def start(
@@ -95,7 +99,11 @@ class Child:
         return code, usage
 
     def _pass_on(self, number: int, _frame: object) -> None:
-        again, self.caught = self.caught, self.caught or number
+        again = self.caught
+        if number == again and time.monotonic() - self._asked < ONCE_S:
+            return
+        self.caught = again or number
+        self._asked = self._asked or time.monotonic()
         if self.pid:
             self._kill(signal.SIGKILL if again else number)
             signal.alarm(GRACE_S)
