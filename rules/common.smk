@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 
-NEEDED = 1  # the RULES_VERSION of the package that these files go with
+NEEDED = 2  # the RULES_VERSION of the package that these files go with
 
 try:
     from sweepmake import plan as plan_module, snakemake_internals as internals
@@ -68,6 +68,8 @@ OWN_RULES = (
 STAGE_RULES = plan_module.rule_names([stage.name for stage in STAGES], set(OWN_RULES))
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
 PYTHON = shlex.quote(sys.executable)
+# a terminal's Ctrl-C would end it with a traceback while it imports
+DEAF_PYTHON = f"""/bin/sh -c 'trap "" INT; exec "$@"' sh {PYTHON}"""
 RUNNER = shlex.join(
     [sys.executable, "-S", "-E", str(Path(plan_module.__file__).with_name("__main__.py"))]
 )
@@ -80,7 +82,7 @@ def python(wildcards, output):
     environment are the same results. In the rule's text it would be, where no profile of ours
     turns that trigger off.
     """
-    return PYTHON
+    return DEAF_PYTHON if WATCH and WATCH.course.stops_jobs else PYTHON
 
 
 def runner(experiment, stage):

@@ -1,12 +1,10 @@
-"""One invocation of the workflow: its claim on the output folder, its first and last words.
+"""One invocation of the workflow: its first and last words, and what the stage runners are told.
 
 Nothing here runs in the jobs that Snakemake starts, on this machine or on a cluster's nodes.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import importlib
 import os
 import shlex
@@ -32,11 +30,11 @@ if TYPE_CHECKING:
     from sweepmake.runs.gpus import Slots
 
 __all__ = [
-    "Claim",
+    "NO_RESULTS",
     "check_slots",
+    "command_line",
     "environment",
     "export",
-    "export_command",
     "forced_runs",
     "import_ahead",
     "make_results",
@@ -50,59 +48,10 @@ __all__ = [
 _THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
             "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
 _MOST_SHOWN = 20
+_END_S = 5  # in which the maker of the results removes what it was writing
 
-
-class Claim:
-    """The claim of a living workflow on an output folder, held by the operating system.
-
-    Snakemake's own lock survives a `kill -9` and does not say who holds it. This one ends with its
-    process: whoever gets it knows that locks on this output are left over from a dead workflow.
-    """
-
-    def __init__(self, output: str, folder: Path = Path(".snakemake")) -> None:
-        """Open the file of the claim; `begin` takes it."""
-        name = hashlib.sha256(str(Path(output).absolute()).encode()).hexdigest()[:16]
-        path = folder / "sweepmake" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+", encoding="ascii")
-        self._locks = folder / "locks"
-        self._output = output
-        self._is_ours = False
-
-    def begin(self) -> str:
-        """Say that this process starts runs; return "", or the id of the process that does so.
-
-        Whoever takes the claim clears the locks of a dead workflow away.
-        """
-        while not self._is_ours:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._file.seek(0)
-                if holder := self._file.read().strip():
-                    return holder
-                time.sleep(0.1)  # it has the claim for a moment, and has not said yet who it is
-                continue
-            self._is_ours = True
-            self._file.truncate(0)
-            _clear_locks(self._locks, self._output)
-            self._file.write(f"{os.getpid()}\n")
-            self._file.flush()
-        return ""
-
-    def release(self) -> None:
-        """Let others have it: this process starts no runs."""
-        if self._is_ours:
-            self._file.truncate(0)
-        self._file.close()
-        self._is_ours = False
-
-
-def _clear_locks(folder: Path, output: str) -> None:
-    for lock in folder.glob("*.lock") if folder.is_dir() else ():
-        lines = lock.read_text(encoding="utf-8", errors="replace").splitlines()
-        if any(line.startswith(output + "/") for line in lines):
-            lock.unlink(missing_ok=True)
+NO_RESULTS = "Some results are older than the runs. Make them: snakemake --cores 1 results"
+"""What is said where results were to be made, and were not."""
 
 
 def check_slots(plan: Plan, slots: Slots, asked: int | None) -> str | None:
@@ -266,9 +215,9 @@ def export(told: Mapping[str, str], target: MutableMapping[str, str]) -> None:
     target.update(told)
 
 
-def export_command(arguments: Sequence[str], target: MutableMapping[str, str]) -> None:
-    """Put this invocation's command line where the workbook's maker finds it."""
-    target["SWEEPMAKE_COMMAND"] = shlex.join(["snakemake", *arguments[1:]])
+def command_line(arguments: Sequence[str]) -> str:
+    """Return this invocation's command as it can be typed again."""
+    return shlex.join(["snakemake", *arguments[1:]])
 
 
 def make_results(command: Sequence[str]) -> None:
@@ -283,8 +232,12 @@ def make_results(command: Sequence[str]) -> None:
         try:
             process.wait()
         except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGKILL)
-            say("Interrupted: some results are older than the runs. Make them: snakemake results")
+            process.terminate()
+            try:
+                process.wait(_END_S)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                os.killpg(process.pid, signal.SIGKILL)
+            say(NO_RESULTS)
 
 
 def _count(number: int, noun: str) -> str:
