@@ -13,6 +13,7 @@ from sweepmake.errors import InputError
 from sweepmake.params.commands import fill
 from sweepmake.params.config import merge_metric_options
 from sweepmake.params.sweep import read_sweep
+from sweepmake.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -192,7 +193,7 @@ class Plan:
         gpu = self._stages[stage].gpu
         what = "cpu" if gpu == 0 else f"gpu: {gpu} slot{'s' if gpu > 1 else ''}"
         command = "{_time}".join(self.command(experiment, stage))
-        return (
+        return visible(
             f"{what}, {stage}: {self._number(experiment)}, {self.folder(experiment)}\n    {command}"
         )
 

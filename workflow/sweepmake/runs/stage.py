@@ -21,6 +21,7 @@ import time
 
 from sweepmake.runs import records, slots
 from sweepmake.runs.child import Child, end_at_once, tee
+from sweepmake.visible import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -383,6 +384,7 @@ def _remove(path: str) -> None:
 
 
 def _tell(run: Run, text: str, colour: int = 0) -> None:
+    text = visible(text)  # the log is shown on a terminal, too
     records.append_line(run.log, text + "\n")
     if not run.quiet:
         _say(text, colour)
@@ -390,6 +392,7 @@ def _tell(run: Run, text: str, colour: int = 0) -> None:
 
 def _say(text: str, colour: int = 0) -> None:
     """Write one message for the user, in one write, so that runs do not cut into each other."""
+    text = visible(text)
     if colour and os.isatty(2) and "NO_COLOR" not in os.environ:
         text = f"\x1b[{colour}m{text}\x1b[0m"
     os.write(2, (text + "\n").encode("utf-8", "backslashreplace"))
