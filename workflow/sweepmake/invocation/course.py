@@ -28,6 +28,7 @@ __all__ = ["Asked", "Course", "Engine", "Sweep"]
 
 _RESULTS = "results"
 _WORKBOOK = "build_workbook"
+_MAKES_RESULTS = {_RESULTS, "read_logs", "plot_ranks", _WORKBOOK, "plot_comparison"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +222,10 @@ class Course:
         """Yield the sweeps that have runs or what follows them to do; let go of the others."""
         for sweep in self._sweeps:
             sweep.to_run = frozenset(own for name, own in sweep.rules.items() if jobs.get(name))
-            if sweep.to_run:
-                check_writable(sweep.study)
+            if sweep.to_run & _MAKES_RESULTS:
+                check_writable("results", sweep.study.results)
+            if sweep.is_run and sweep.plan:
+                check_writable("output", sweep.plan.config.output)
             if sweep.is_run and sweep.plan:
                 slots = sweep.slots or self._claim(sweep, sweep.plan, engine)
                 _refuse(sweep, sweep.plan)

@@ -107,9 +107,9 @@ def join_entries(entries: Sequence[Entry], choices: Mapping[str, Value]) -> str:
         return "default"
     name = "-".join([entry.text for entry in entries])
     exact = all(entry.exact for entry in entries)
-    if exact and not (name[-9:-8] == "-" and _HASHED.search(name)) and _fits(name, LONGEST_NAME):
-        if not repeats(name):
-            return name
+    hashed = name[-9:-8] == "-" and _HASHED.search(name)
+    if exact and not hashed and _fits(name, LONGEST_NAME) and not repeats(name):
+        return name
     return with_hash(name, choices)
 
 
