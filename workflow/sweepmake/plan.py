@@ -12,7 +12,9 @@ import yaml
 from sweepmake.errors import InputError
 from sweepmake.params.commands import fill
 from sweepmake.params.config import merge_metric_options
+from sweepmake.params.folders import check_apart
 from sweepmake.params.sweep import read_sweep
+from sweepmake.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,7 +40,8 @@ def make_plan(config: Config) -> Plan:
     """Return the plan of the sweep that the configuration asks for.
 
     Raises:
-        InputError: params.yaml or the configuration cannot be used.
+        InputError: params.yaml or the configuration cannot be used, or `output` and `results` are
+            not apart.
     """
     sweep = read_sweep(
         config.params,
@@ -47,6 +50,9 @@ def make_plan(config: Config) -> Plan:
         sample=config.sample,
         sample_seed=config.sample_seed,
     )
+    names = {experiment.name for experiment in sweep.experiments} | {RECORDS}
+    inside = {RECORDS} if config.no_subdir else names
+    check_apart(config.output, config.results, inside, names)
     return Plan(config, sweep, sweep.slots if config.gpus is None else config.gpus)
 
 
@@ -192,7 +198,7 @@ class Plan:
         gpu = self._stages[stage].gpu
         what = "cpu" if gpu == 0 else f"gpu: {gpu} slot{'s' if gpu > 1 else ''}"
         command = "{_time}".join(self.command(experiment, stage))
-        return (
+        return visible(
             f"{what}, {stage}: {self._number(experiment)}, {self.folder(experiment)}\n    {command}"
         )
 

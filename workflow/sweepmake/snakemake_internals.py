@@ -29,6 +29,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from sweepmake.errors import SweepmakeError
 from sweepmake.invocation.course import Asked, Course
+from sweepmake.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -123,6 +124,8 @@ def watch(workflow: Any) -> Watch:
     new = Watch(workflow)
     logger.addHandler(new)
     logger.addFilter(new.words)
+    for plain in _terminal_handlers():
+        plain.setFormatter(_Visible(plain.formatter or logging.Formatter()))
     return new
 
 
@@ -199,7 +202,7 @@ class Watch(logging.Handler):
             Whether there is such a handler. Where a logger plugin draws on the terminal instead,
             lines of the stage runner would tear its progress bars.
         """
-        plain = [h for h in logger.handlers if type(h).__name__ == "ColorizingTextHandler"]
+        plain = _terminal_handlers()
         if not logger.isEnabledFor(logging.DEBUG):
             for handler in plain:
                 handler.addFilter(_JobEvents(rules, stages))
@@ -267,6 +270,23 @@ class _OurWords(logging.Filter):
         if name == "LockException":
             record.msg = self._watch.course.locked() or record.msg
         return True
+
+
+def _terminal_handlers() -> list[logging.Handler]:
+    """Return what writes Snakemake's own lines to a terminal: none where a plugin does so."""
+    return [h for h in logger.handlers if type(h).__name__ == "ColorizingTextHandler"]
+
+
+class _Visible(logging.Formatter):
+    """Shows the values in commands that Snakemake prints (-p, or one that failed) as marks."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = self._inner.format(record)
+        return visible(text) if isinstance(text, str) else text
 
 
 class _JobEvents(logging.Filter):

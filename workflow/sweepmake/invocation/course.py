@@ -298,8 +298,10 @@ class Course:
         """Yield the sweeps that have runs or what follows them to do; let go of the others."""
         for sweep in self._sweeps:
             sweep.to_run = frozenset(own for name, own in sweep.rules.items() if jobs.get(name))
-            if sweep.to_run:
-                check_writable(sweep.study)
+            if sweep.to_run & (_MAKERS | {_RESULTS}):
+                check_writable("results", sweep.study.results)
+            if sweep.is_run and sweep.plan:
+                check_writable("output", sweep.plan.config.output)
             make = bool(sweep.to_run & _MAKERS)
             sweep.claims.settle(self._holder, run=sweep.is_run, make=make)
         held = [folder for sweep in self._sweeps for folder in sweep.claims.held]

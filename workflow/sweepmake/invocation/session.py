@@ -22,6 +22,7 @@ from sweepmake.errors import SweepmakeError
 from sweepmake.runs import records
 from sweepmake.runs.newest_logs import outdated
 from sweepmake.runs.slots import can_take
+from sweepmake.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, MutableMapping, Sequence
@@ -203,7 +204,7 @@ def import_ahead() -> None:
 
 def say(text: str) -> None:
     """Write a message for the user, as the stage runner does."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
     sys.stderr.flush()
 
 

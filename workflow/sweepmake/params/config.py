@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweepmake.errors import InputError
+from sweepmake.params.folders import check_folder, from_home
 from sweepmake.params.kinds import key, number, read_keys, switch, text, texts
 from sweepmake.params.log_keys import LOG_KEYS, LogKeys, folder_path
 from sweepmake.params.metrics import MetricOptions, MetricPattern, Objective
@@ -33,7 +34,7 @@ class Config:
     """The configuration; the keys' descriptions say what each means, as config/README.md does."""
 
     params: str = key(
-        text("a path", numbers=True),
+        text("a path", numbers=True).then(lambda path, node, origin: from_home(path)),
         "params.yaml",
         "The params.yaml; where it is not given and there is none, config/params.yaml",
     )
@@ -179,20 +180,6 @@ def _config_error(problem: str, /, *, hint: str | None) -> InputError:
 
 
 def check_folders(config: Config) -> None:
-    """Raise InputError where a folder cannot be used: a file lies there, or it is a pattern.
-
-    `{name}` is a wildcard of Snakemake, and `<name>` one of its path variables.
-    """
+    """Raise InputError where `output` or `results` cannot be a folder."""
     for name in ("output", "results"):
-        folder = Path(getattr(config, name))
-        if set("{}<") & set(str(folder)):
-            raise InputError(
-                f"config: '{name}' is '{folder}', but it cannot hold braces or < here",
-                hint=f"choose another one: --config {name}=FOLDER",
-            )
-        there = next((path for path in (folder, *folder.parents) if path.exists()), None)
-        if there is not None and not there.is_dir():
-            raise InputError(
-                f"config: '{name}' is '{folder}', but '{there}' is a file, not a folder",
-                hint=f"remove it, or choose another folder: --config {name}=FOLDER",
-            )
+        check_folder(name, getattr(config, name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sweepmake.params.folders import from_home
 from sweepmake.params.kinds import given, key, mapping, number, text
 from sweepmake.params.origin import Origin
 from sweepmake.params.yaml_reader import Node
@@ -16,6 +17,10 @@ __all__ = ["ALL", "STAGE_OPTIONS", "StageOptions", "options_of"]
 
 ALL = "all"
 """What stands in `stage:` for every stage; no stage can have this name."""
+
+
+def _from_home(path: str, node: Node, origin: Origin) -> str:
+    return from_home(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +39,14 @@ class StageOptions:
     runtime: int | None = key(number(least=1), None, "time limit in minutes, for clusters")
     retries: int = key(number(least=0), 0, "how often a failed run is tried again at once")
     conda: str | None = key(
-        text("an environment file, a folder, or an environment's name"),
+        text("an environment file, a folder, or an environment's name").then(_from_home),
         None,
         "a conda environment for its command: an environment file (`.yaml`, `.yml`), the folder or "
         "the name of an environment; used with `--sdm conda`",
         example="envs/train.yaml",
     )
     container: str | None = key(
-        text("an image"),
+        text("an image").then(_from_home),
         None,
         "a container image in which its command runs: `docker://…`, `oras://…` or an image file",
         example="docker://pytorch/pytorch:latest",

@@ -22,6 +22,7 @@ from sweepmake.runs import claims, records, slots
 from sweepmake.runs.bookkeeping import close_record, make_good, open_log, save
 from sweepmake.runs.child import GRACE_S, Child, end_at_once, tee
 from sweepmake.runs.messages import describe, say, tail
+from sweepmake.visible import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -391,6 +392,7 @@ def _shell_quote(text: str) -> str:
 
 
 def _tell(run: Run, text: str, colour: int = 0) -> None:
+    text = visible(text)  # the log is shown on a terminal, too
     try:
         records.append_line(run.log, text + "\n")
     except OSError:
