@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sweepmake.errors import InputError
-from sweepmake.params.kinds import key, number, read_keys, switch, text, texts
+from sweepmake.params.kinds import choice, key, number, read_keys, switch, text, texts
 from sweepmake.params.log_keys import LOG_KEYS, LogKeys, folder_path
 from sweepmake.params.metrics import MetricOptions, MetricPattern, Objective
 from sweepmake.params.metrics_reader import (
@@ -26,6 +27,8 @@ from sweepmake.params.yaml_reader import Fields
 __all__ = ["Config", "check_folders", "merge_metric_options", "read_config"]
 
 _NAMES = "a name or a list of names"
+Limits = Literal["hints", "enforce"]
+LIMITS: tuple[Limits, ...] = ("hints", "enforce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class Config:
     no_subdir: bool = key(switch(), False, "All experiments share the output folder itself")
     debug: bool = key(
         switch(), False, "Run the first experiment only, its output live on the terminal"
+    )
+    limits: Limits = key(
+        choice(LIMITS),
+        "hints",
+        "What `runtime` and `mem_mb` of a stage are: hints for a cluster, or limits that end a run",
     )
     metric: Mapping[str, MetricPattern] = key(
         METRICS,
