@@ -13,6 +13,8 @@ from sweepmake.params.stages import Stage
 
 __all__ = ["guard_of"]
 
+_READING = ("launcher", "reader", "pattern")  # what of `logs` decides about numbers
+
 
 def guard_of(
     stage: Stage,
@@ -65,5 +67,5 @@ def _metrics(
     return {
         "names": list(names),
         "patterns": [[one.name, stage, one.pattern, one.take] for one in chosen],
-        "options": dict(log_options),
+        "options": {key: log_options[key] for key in _READING if key in log_options},
     }

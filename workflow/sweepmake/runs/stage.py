@@ -24,7 +24,9 @@ from sweepmake.runs.child import Child, end_at_once, tee
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
+
+    from sweepmake.runs.guard import Guard
 
 __all__ = ["Run", "execute", "main"]
 
@@ -51,23 +53,14 @@ class Run:
         later: the markers of the stages after it.
         parameters: the YAML text of `param`, without `_time` and `_scripts`.
         pieces: the command, cut where the time goes in.
+        resumed: the same where an earlier attempt is resumed; [] where none is.
+        options: all that it was told, for what only some runs ask for (`watch`).
+        noted: what its record holds because of that.
     """
 
-    __slots__ = (
-        "after",
-        "experiment",
-        "folder",
-        "gpu",
-        "later",
-        "log",
-        "number",
-        "parameters",
-        "pieces",
-        "quiet",
-        "records",
-        "stage",
-        "suffix",
-    )
+    __slots__ = ("after", "experiment", "folder", "gpu", "later", "log", "noted", "number",
+                 "options", "parameters", "pieces", "quiet", "records", "resumed", "stage",
+                 "suffix")  # fmt: skip
 
     def __init__(self, options: Mapping[str, str], pieces: list[str]) -> None:
         self.stage = options["stage"]
@@ -83,6 +76,9 @@ class Run:
         self.later = [m for m in options.get("later", "").split("\n") if m]
         self.parameters = options["parameters"]
         self.pieces = pieces
+        self.resumed: list[str] = []
+        self.options = options
+        self.noted: dict[str, object] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -131,6 +127,14 @@ def execute(run: Run, environment: MutableMapping[str, str]) -> int:
                 _finish_again(run, before)
                 return 0
         attempt = 1 if before is None else int(str(before.get("attempt", 0))) + 1
+        again = before is not None and _is_tried_again(before, settings)
+        if again or "guard" in run.options:
+            from sweepmake.runs import watch
+
+            afresh = _is_forced(run, settings) and not again
+            watch.resume(run, before, upstream, afresh=afresh)
+            if again and watch.try_again(run, before or {}, _teller(run)).refusal:
+                return int(str((before and before.get("exit_code")) or 1))
         lease = _lease(run, settings, environment)
         try:
             return _attempt(run, attempt, upstream, lease, settings, environment)
@@ -173,19 +177,33 @@ def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
         record["exit_code"] = code
         record["ended"] = ended
         record["wall_time_s"] = round(ended - float(str(record["started"])), 3)
+    if "guard" in run.options:
+        from sweepmake.runs import watch
+
+        watch.judge(run, record)
     _close_record(run, record)
     return record
+
+
+def _is_tried_again(record: Mapping[str, object], settings: Mapping[str, str]) -> bool:
+    """Return whether the last attempt failed in this invocation: Snakemake starts it again."""
+    ours = record.get("invocation") == settings.get("SWEEPMAKE_INVOCATION", "")
+    return ours and record.get("state") != "finished"
+
+
+def _is_forced(run: Run, settings: Mapping[str, str]) -> bool:
+    forced = settings.get("SWEEPMAKE_FORCE", "").split("\n")
+    return bool({"*", run.stage, run.record_path("done")} & set(forced))
 
 
 def _is_done(
     run: Run, record: Mapping[str, object], upstream: str, settings: Mapping[str, str]
 ) -> bool:
-    forced = settings.get("SWEEPMAKE_FORCE", "").split("\n")
     return (
         record.get("state") == "finished"
         and record.get("fingerprint") == run.fingerprint
         and record.get("after") == upstream
-        and not {"*", run.stage, run.record_path("done")} & set(forced)
+        and not _is_forced(run, settings)
     )
 
 
@@ -216,8 +234,13 @@ def _lease(
     listed = settings["SWEEPMAKE_SLOTS"]
     if not listed:
         return None
+    ours = listed.split(";")
+    if run.noted.get("alone"):
+        from sweepmake.runs.retry import alone
+
+        ours = alone(ours, run.gpu)
     lease = slots.acquire(
-        listed.split(";"),
+        ours,
         run.gpu,
         settings["SWEEPMAKE_LOCKS"],
         lambda: _tell(run, f"WAIT    its GPUs are in use, {_place(run)}", colour=33),
@@ -245,8 +268,15 @@ def _attempt(
     _tell(run, f"START   {shown}{_place(run)}")
     debug = bool(settings.get("SWEEPMAKE_DEBUG"))
     copy, output = tee(file) if debug else (0, file)
-    child.start(str(record["command"]), run.record_path("exit"), output, environment)
-    code, usage = child.wait()
+    guard = None
+    if "guard" in run.options:
+        from sweepmake.runs import watch
+
+        guard = watch.begin_guard(run, record, _teller(run))
+    command = _as_executed(run, str(record["command"]), guard)
+    child.start(command, run.record_path("exit"), output, environment)
+    look = (lambda: guard.look(child.pid)) if guard and guard.watches else None
+    code, usage = child.wait(look)
     if copy:
         os.waitpid(copy, 0)
     ended = time.time()
@@ -256,12 +286,22 @@ def _attempt(
     record["cpu_time_s"] = round(usage.ru_utime + usage.ru_stime, 3)
     record["max_memory_mb"] = round(usage.ru_maxrss / 1024, 1)
     record["exit_code"] = code
+    if guard and record["state"] != "interrupted":
+        watch.judge_end(run, guard, record)
     _close_record(run, record)
     if record["state"] != "finished":
         _report_failure(run, record)
-        return code or 128 + child.caught
+        return code or (128 + child.caught if child.caught else 1)
     records.write_atomically(run.record_path("done"), str(record["id"]) + "\n")
     return 0
+
+
+def _as_executed(run: Run, command: str, guard: Guard | None) -> str:
+    """Return a command with what its shell is to do first, which decides about no rerun."""
+    if "pipefail" in run.options:
+        at = int(run.options["pipefail"])  # behind the start of a container
+        command = f"{command[:at]}set -o pipefail; {command[at:]}"
+    return guard.cgroup.entry + command if guard and guard.cgroup else command
 
 
 def _open_record(
@@ -275,7 +315,7 @@ def _open_record(
 ) -> dict[str, object]:
     """Write down that the run starts, before it does: its record, `param` and `stat`."""
     devices = environment.get("CUDA_VISIBLE_DEVICES", "")
-    command = now.join(run.pieces)
+    command = now.join(run.resumed or run.pieces)
     started = round(time.time(), 3)
     record: dict[str, object] = {
         "id": f"{now}-{os.getpid()}-{started}",
@@ -299,6 +339,8 @@ def _open_record(
         "log": log,
         "command": command,
         "fingerprint": run.fingerprint,
+        "invocation": settings.get("SWEEPMAKE_INVOCATION"),
+        **run.noted,
     }
     _remove(run.record_path("exit"))
     # later stages have to come again: were this one to fail, and their markers to stay, Snakemake
@@ -347,6 +389,8 @@ def _report_failure(run: Run, record: Mapping[str, object]) -> None:
         how = f"interrupted, {how}"
     elif code > 128:
         how += f" (signal {code - 128})"
+    if record.get("reason"):
+        how += f", {record['reason']}"
     lines = [f"FAIL    {how}, {_place(run)}", f"        {record['log']}:"]
     tail = _tail(str(record["log"]))
     lines += [f"        | {line}" for line in tail] or ["        (nothing was written)"]
@@ -380,6 +424,11 @@ def _remove(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         return
+
+
+def _teller(run: Run) -> Callable[[str], None]:
+    """Return what says a few words of a run, and which run it is."""
+    return lambda words: _tell(run, f"{words}, {_place(run)}", colour=33)
 
 
 def _tell(run: Run, text: str, colour: int = 0) -> None:

@@ -1,0 +1,121 @@
+"""What comes after a failed attempt: whether the run is tried again, after what wait, and how.
+
+Snakemake counts the attempts, from `retries:` of the stage or its own `--retries`, on one machine as
+on a cluster (there each is a new job), and starts the next one at once. It starts it whatever the
+failure was; so the attempt that follows decides, by the record of the one before it, and refuses at
+once where another try is of no use. That keeps one count and one place for it, works for a runner
+that was killed with its node, and costs those that never fail nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sweepmake.runs.batch_job import batch_job
+from sweepmake.runs.judging import ask
+
+__all__ = ["Retry", "alone", "decide"]
+
+_WAIT_S = 1
+_GROWTH = 4
+_LONGEST_S = 300
+_TAIL = 8192
+_USAGE = re.compile(rb"^\s*usage:", re.IGNORECASE | re.MULTILINE)
+# kind of failure → the words that `retry_on` has for it
+_WORDS = {
+    "out of memory": {"oom"},
+    "out of GPU memory": {"gpu oom"},
+    "lost": {"node"},
+    "killed": {"killed"},
+    "timeout": {"time limit"},
+    "time limit": {"time limit"},
+    "hung": {"hung"},
+    # of a batch job: by its scheduler, which does not tell the job why
+    "interrupted": {"node", "killed", "time limit"},
+}
+
+
+class Retry:
+    """What was decided.
+
+    Attributes:
+        refusal: why the run is not tried again, "" where it is.
+        wait_s: seconds to wait before.
+        alone: whether it gets its GPUs for itself.
+        tries: which try of this invocation the next one is, from 2.
+    """
+
+    __slots__ = ("alone", "refusal", "tries", "wait_s")
+
+    def __init__(self, refusal: str, *, tries: int, alone: bool = False) -> None:
+        self.refusal = refusal
+        self.tries = tries
+        self.wait_s = min(_WAIT_S * _GROWTH ** (tries - 2), _LONGEST_S)
+        self.alone = alone
+
+
+def decide(before: Mapping[str, object], retry_on: Sequence[str]) -> Retry:
+    """Return whether a run that failed in this invocation is tried again.
+
+    Args:
+        before: the record of the attempt that failed.
+        retry_on: the words of the stage's `retry_on`; none for all but failures that would come
+            again: usage errors, and programs that are not there.
+    """
+    tries = int(str(before.get("tries") or 1)) + 1
+    if before.get("state") == "interrupted" and not batch_job(os.environ):
+        return Retry("it was interrupted", tries=tries)
+    if not retry_on and (hopeless := _hopeless(before)):
+        return Retry(hopeless, tries=tries)
+    kind = _kind(before)
+    if retry_on and not _WORDS.get(kind, set()) & {*retry_on}:
+        listed = ", ".join(retry_on)
+        return Retry(f"it failed by: {kind}, and retry_on is: {listed}", tries=tries)
+    alone = kind == "out of GPU memory" or bool(before.get("alone"))
+    return Retry("", tries=tries, alone=alone)
+
+
+def _hopeless(before: Mapping[str, object]) -> str:
+    """Return why a failure would come again, "" where it may not."""
+    code = before.get("exit_code")
+    if code in (126, 127):
+        return "its program is not there"
+    path = Path(str(before.get("log")))
+    if code != 2 or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        tail = file.read()
+    if b"can't open file" in tail:
+        return "its program is not there"
+    return "it was called in a wrong way" if _USAGE.search(tail) else ""
+
+
+def _kind(before: Mapping[str, object]) -> str:
+    """Return the kind of an attempt's failure, one of results/failures.py."""
+    if before.get("kind"):
+        return str(before["kind"])
+    if before.get("state") == "lost":
+        return "lost"
+    return str(ask({"record": dict(before)}).get("kind", "failed"))
+
+
+def alone(slots: Sequence[str], count: int) -> list[str]:
+    """Return slots that share no GPU with each other: a lease of one of them is the only one.
+
+    Who leases a GPU that its list has once keeps all others away from it.
+
+    Args:
+        slots: the sweep's slots, in which a GPU may stand several times.
+        count: how many slots the run needs.
+    """
+    chosen: list[str] = []
+    taken: set[str] = set()
+    for slot in dict.fromkeys(slots):
+        if not taken & {*slot.split(",")}:
+            chosen.append(slot)
+            taken.update(slot.split(","))
+    return chosen if len(chosen) >= count else list(dict.fromkeys(slots))
