@@ -17,12 +17,14 @@ __all__ = [
     "append_line",
     "quote",
     "read_end",
+    "read_exit",
     "read_record",
     "read_small",
     "to_json",
     "update_param",
     "update_stat",
     "write_atomically",
+    "write_small",
 ]
 
 # what a double-quoted string of both JSON and YAML (as PyYAML reads it) cannot hold as it is
@@ -80,17 +82,35 @@ def read_small(path: str) -> str:
         os.close(file)
 
 
+def read_exit(path: str) -> tuple[int | None, bool]:
+    """Return what the shells around a command have written of its end.
+
+    Args:
+        path: the file; "3" is what the command's own shell wrote, "137 shell" what the shell
+            around that one saw of its end, and anything else says nothing.
+
+    Returns:
+        The exit code, None where it is not known, and whether the command's own shell wrote it.
+    """
+    code, blank, writer = read_small(path).strip().partition(" ")
+    if not code.isdigit() or (blank and writer != "shell"):
+        return None, False
+    return int(code), not blank
+
+
 def read_end(path: str) -> tuple[str, int | None]:
     """Return the (state, exit code) of a run that ended while nobody watched.
 
     Args:
-        path: the file into which the command's shell writes the exit code; without one the run
+        path: the file into which the command's shells write the exit code; without one the run
             is lost.
     """
-    code = read_small(path).strip()
-    if not code.isdigit():
+    code, by_itself = read_exit(path)
+    if code is None:
         return "lost", None
-    return ("failed" if int(code) else "finished"), int(code)
+    if code > 128 and not by_itself:
+        return "interrupted", code  # a signal ended the shell, and perhaps no more than that
+    return ("failed" if code else "finished"), code
 
 
 def write_atomically(path: str, text: str) -> None:
@@ -102,6 +122,15 @@ def write_atomically(path: str, text: str) -> None:
     finally:
         os.close(file)
     os.replace(temporary, path)
+
+
+def write_small(path: str, text: str) -> None:
+    """Write a file of a few bytes, which a reader may see half written."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        _write_all(file, text.encode("ascii"))
+    finally:
+        os.close(file)
 
 
 def append_line(path: str, line: str) -> None:

@@ -258,7 +258,7 @@ def _attempt(
     environment: MutableMapping[str, str],
 ) -> int:
     """Run the command once, from the first line of its record to the last."""
-    child = Child()
+    child = Child(tell=lambda words: _tell(run, f"{words}, {_place(run)}", colour=33))
     child.watch()
     now = settings.get("SWEEPMAKE_TIME") or time.strftime("%Y%m%d.%H%M%S")
     log, file = _open_log(run, now)
@@ -280,7 +280,7 @@ def _attempt(
     if copy:
         os.waitpid(copy, 0)
     ended = time.time()
-    record["state"] = "interrupted" if child.caught else "failed" if code else "finished"
+    record["state"] = "interrupted" if child.interrupted else "failed" if code else "finished"
     record["ended"] = round(ended, 3)
     record["wall_time_s"] = round(ended - float(str(record["started"])), 3)
     record["cpu_time_s"] = round(usage.ru_utime + usage.ru_stime, 3)
@@ -342,7 +342,8 @@ def _open_record(
         "invocation": settings.get("SWEEPMAKE_INVOCATION"),
         **run.noted,
     }
-    _remove(run.record_path("exit"))
+    # the shells write into it, later in place, so that a disk that is full by then has room for it
+    records.write_small(run.record_path("exit"), "-\n")
     # later stages have to come again: were this one to fail, and their markers to stay, Snakemake
     # would find the experiment complete
     for marker in (run.record_path("done"), *run.later):
