@@ -6,10 +6,10 @@ Imported by the runs of stages that ask for any of it, and by no others.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from glob import glob
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweepmake.runs.log_search import LogSearch
@@ -106,7 +106,7 @@ class Guard:
         silence = self._told.get("silence")
         if not silence:
             return
-        size, now = os.stat(self._log).st_size, time.time()
+        size, now = Path(self._log).stat().st_size, time.time()
         if size != self._size:
             self._size, self._spoke = size, now
             if self.silent_since:
@@ -145,7 +145,7 @@ def lacks_success(told: Mapping[str, Any], log: str, stage: str, logs: Sequence[
         logs: the logs that count for its metrics: of this attempt, and of those that it resumed.
     """
     for path in told.get("files", ()):
-        found = glob(path)
+        found = glob(path)  # noqa: PTH207 - Path.glob takes no absolute pattern
         if not found:
             return f"there is no {_readable(path)}"
         if not any(map(_holds_something, found)):
@@ -161,8 +161,9 @@ def lacks_success(told: Mapping[str, Any], log: str, stage: str, logs: Sequence[
     return ""
 
 
-def _holds_something(path: str) -> bool:
-    return bool(os.listdir(path)) if os.path.isdir(path) else os.path.getsize(path) > 0
+def _holds_something(name: str) -> bool:
+    path = Path(name)
+    return any(path.iterdir()) if path.is_dir() else path.stat().st_size > 0
 
 
 def _readable(path: str) -> str:

@@ -1,8 +1,8 @@
 """Looks for lines in a log that is being written, each byte once.
 
-A line ends at a line feed, and where a redraw of a progress bar begins (`\\r`, `\\b`); only lines that
-have ended are looked at, because `loss=nan` may be the start of `loss=nano`. Colour codes are taken
-out.
+A line ends at a line feed, and where a redraw of a progress bar begins (`\\r`, `\\b`). Only lines
+that have ended are looked at, because `loss=nan` may be the start of `loss=nano`. Colour codes are
+taken out.
 """
 
 from __future__ import annotations

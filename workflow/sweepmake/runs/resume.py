@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from glob import glob
+from pathlib import Path
 
 __all__ = ["begun_by", "can_resume"]
 
@@ -44,5 +44,6 @@ def can_resume(path: str, begun: float | None) -> bool:
     """
     if begun is None:
         return False
-    times = [os.stat(found).st_mtime for found in glob(path)]
+    found = glob(path)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    times = [Path(one).stat().st_mtime for one in found]
     return bool(times) and max(times) >= begun - _TICK_S

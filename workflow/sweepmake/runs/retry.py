@@ -1,10 +1,10 @@
 """What comes after a failed attempt: whether the run is tried again, after what wait, and how.
 
-Snakemake counts the attempts, from `retries:` of the stage or its own `--retries`, on one machine as
-on a cluster (there each is a new job), and starts the next one at once. It starts it whatever the
-failure was; so the attempt that follows decides, by the record of the one before it, and refuses at
-once where another try is of no use. That keeps one count and one place for it, works for a runner
-that was killed with its node, and costs those that never fail nothing.
+Snakemake counts the attempts, from `retries:` of the stage or its own `--retries`, and starts the
+next one at once, whatever the failure was: on one machine the same job, on a cluster a new one. So
+the attempt that follows decides, by the record of the one before it, and refuses where another try
+is of no use. That keeps one count, serves a runner too that died with its node, and costs runs that
+do not fail nothing.
 """
 
 from __future__ import annotations
