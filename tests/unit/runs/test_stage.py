@@ -242,7 +242,7 @@ def test_a_run_that_finished_while_nobody_watched_counts(runner: Runner) -> None
     first.kill()
     first.wait()
     second = runner.start("touch started; read < go; echo done")
-    wait_for_text(second, "WAIT    an earlier run is still alive, train: 1/1, output/E")
+    wait_for_text(second, "WAIT    an earlier run is still alive (process ")
     go.write_text("\n")
     assert second.wait(SECONDS) == 0
     assert [log.read_text() for log in runner.logs()] == ["done\n"]

@@ -173,6 +173,21 @@ class Child:
         self.ended_for = self.ended_for or reason
         self._stop(signal.SIGTERM)
 
+    def kill(self) -> None:
+        """Kill what there is of the group at once, and see it end."""
+        group = self.pid
+        if not group:
+            return
+        self._send(signal.SIGKILL)
+        try:  # noqa: SIM105 - contextlib is slow to import
+            os.waitpid(group, 0)
+        except ChildProcessError:
+            pass  # it has been reaped already, but not the rest of the group
+        while groups.members(group):
+            self._send(signal.SIGKILL)
+            time.sleep(0.01)
+        self.pid = 0
+
     def _await_shell(self, look: Callable[[], str] | None, every_s: float) -> None:
         """Wait for the end of the outer shell, as a zombie, whose number is nobody else's."""
         how = os.WEXITED | os.WNOWAIT

@@ -101,14 +101,15 @@ class Holder:
         return words
 
 
-def this_process(what: str, environment: Mapping[str, str]) -> Holder:
+def this_process(what: str, environment: Mapping[str, str], pid: int = 0) -> Holder:
     """Return this process as the holder of what it is about to claim.
 
     Args:
         what: what it does, in the user's words.
         environment: says which batch job it is in.
+        pid: another process that it has started, and that holds the claim too.
     """
-    pid = os.getpid()
+    pid = pid or os.getpid()
     return Holder(
         what=what,
         host=os.uname().nodename,
@@ -168,51 +169,78 @@ class Claim:
         """
         if self.is_held:
             return None
-        for look in range(_LOOKS):
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        looks = 0
+        while True:
+            file = self._open()
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 other = _read(file)
                 os.close(file)
-                if other.pid or look == _LOOKS - 1:
+                looks += 1
+                if other.pid or looks == _LOOKS:
                     return other
                 time.sleep(_PAUSE_S)
             except BaseException:
                 os.close(file)
                 raise
             else:
-                self._keep(file, holder)
-                return None
-        raise AssertionError("every look takes the claim or finds its holder")
+                if self._keep(file, holder):
+                    return None
 
     def wait(self, holder: Holder) -> None:
         """Take the claim, however long another process holds it."""
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except BaseException:
-            os.close(file)
-            raise
-        self._keep(file, holder)
+        while not self.is_held:
+            file = self._open()
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except BaseException:
+                os.close(file)
+                raise
+            self._keep(file, holder)
 
     def hand_down(self) -> None:
         """Let the processes that this one starts hold it too: it is free when all have ended."""
         os.set_inheritable(self.file, True)
 
+    def tell(self, holder: Holder) -> None:
+        """Say anew who holds it: the processes that have been started and hold it too.
+
+        Where the disk is full, nobody is told: the claim is held all the same.
+        """
+        data = holder.to_text().encode("utf-8", "backslashreplace")[:_LONGEST]
+        try:
+            os.ftruncate(self.file, 0)
+            os.pwrite(self.file, data, 0)
+        except OSError:
+            return
+
     def release(self) -> None:
         """Free it at once, also where a process left behind has inherited it."""
         if self.is_held:
-            os.ftruncate(self.file, 0)
-            fcntl.flock(self.file, fcntl.LOCK_UN)
-            os.close(self.file)
-            self.file = -1
+            try:
+                os.ftruncate(self.file, 0)
+            finally:
+                fcntl.flock(self.file, fcntl.LOCK_UN)
+                os.close(self.file)
+                self.file = -1
 
-    def _keep(self, file: int, holder: Holder) -> None:
+    def _open(self) -> int:
+        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    def _keep(self, file: int, holder: Holder) -> bool:
+        """Keep a locked file; return False where it has been removed and is no claim any more."""
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            there = None
+        locked = os.fstat(file)
+        if there is None or (there.st_dev, there.st_ino) != (locked.st_dev, locked.st_ino):
+            os.close(file)
+            return False
         self.file = file
-        data = holder.to_text().encode("utf-8", "backslashreplace")[:_LONGEST]
-        os.pwrite(file, data, 0)
-        os.ftruncate(file, len(data))
+        self.tell(holder)
+        return True
 
 
 def _read(file: int) -> Holder:

@@ -15,17 +15,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "append_line",
+    "open_appended",
     "quote",
     "read_end",
     "read_exit",
+    "read_lines",
     "read_record",
     "read_small",
+    "remove",
+    "stat_text",
     "to_json",
     "update_param",
     "update_stat",
+    "write_all",
     "write_atomically",
+    "write_over",
     "write_small",
 ]
+
+_BLOCK = 4096  # bytes that a file has on the disk as soon as it has one of them
 
 # what a double-quoted string of both JSON and YAML (as PyYAML reads it) cannot hold as it is
 _ESCAPED = {n: f"\\u{n:04x}" for n in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
@@ -113,49 +121,113 @@ def read_end(path: str) -> tuple[str, int | None]:
     return ("failed" if code else "finished"), code
 
 
-def write_atomically(path: str, text: str) -> None:
-    """Write the file so that a reader sees the old content or the new one, never a part."""
-    temporary = f"{path}.{os.getpid()}.tmp"
+def write_atomically(path: str, text: str, temporary: str = "") -> None:
+    """Write the file so that a reader sees the old content or the new one, never a part.
+
+    Args:
+        path: the file.
+        text: its new content.
+        temporary: a name beside it that no other program writes at the same time; where a kill
+            leaves it behind, the next writing uses it up.
+    """
+    temporary = temporary or f"{path}.tmp"
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
-        _write_all(file, text.encode("utf-8", "backslashreplace"))
+        write_all(file, text, path)
+        os.replace(temporary, path)
+    except OSError:
+        remove(temporary)
+        raise
     finally:
         os.close(file)
-    os.replace(temporary, path)
 
 
 def write_small(path: str, text: str) -> None:
     """Write a file of a few bytes, which a reader may see half written."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
-        _write_all(file, text.encode("ascii"))
+        write_all(file, text, path)
+    finally:
+        os.close(file)
+
+
+def write_over(path: str, text: str) -> bool:
+    """Write a text over that of a file, for which a full disk has room; return whether it did.
+
+    It stays within the blocks that the file has; what is left of the old text becomes blank lines.
+    So it is right for a text after which blank lines say nothing, as after JSON and YAML.
+    """
+    try:
+        file = os.open(path, os.O_WRONLY)
+    except OSError:
+        return False
+    try:
+        size = os.fstat(file).st_size
+        data = text.encode("utf-8", "backslashreplace")
+        if len(data) > -(-size // _BLOCK) * _BLOCK:
+            return False  # it could end in the middle
+        return os.pwrite(file, data.ljust(size, b"\n"), 0) >= len(data)
+    except OSError:
+        return False
     finally:
         os.close(file)
 
 
 def append_line(path: str, line: str) -> None:
     """Append one line in one write, so that lines of several writers never mix."""
+    os.close(open_appended(path, line))
+
+
+def open_appended(path: str, line: str) -> int:
+    """Append one line, all of it or nothing; return the open file."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    size = os.fstat(file).st_size
     try:
-        _write_all(file, line.encode("utf-8", "backslashreplace"))
-    finally:
+        write_all(file, line, path)
+    except OSError:
+        os.ftruncate(file, size)  # half a line would spoil the next one
         os.close(file)
+        raise
+    return file
 
 
-def _write_all(file: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(file, data) :]
+def write_all(file: int, text: str, path: str) -> None:
+    """Write a text into an open file; an OSError names the file."""
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    except OSError as error:
+        error.filename = path
+        raise
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
 
 
 def update_stat(path: str, stage: str, state: str) -> None:
     """Set one stage's state in a `stat` file: YAML, one line per stage, sorted."""
+    text = stat_text(path, stage, state)
+    if text is not None:
+        write_atomically(path, text, f"{path}.{stage}.tmp")
+
+
+def stat_text(path: str, stage: str, state: str) -> str | None:
+    """Return what a `stat` file says with one stage's state set; None where it says so already."""
     lines = {}
-    for line in _read_lines(path):
+    for line in read_lines(path):
         name, colon, old = line.partition(":")
         if colon:
             lines[name] = old.strip()
+    if lines.get(stage) == state:
+        return None
     lines[stage] = state
-    write_atomically(path, "".join(f"{name}: {lines[name]}\n" for name in sorted(lines)))
+    return "".join(f"{name}: {lines[name]}\n" for name in sorted(lines))
 
 
 def update_param(path: str, parameters: str, stage: str, script: str) -> None:
@@ -170,7 +242,7 @@ def update_param(path: str, parameters: str, stage: str, script: str) -> None:
     scripts: dict[str, str] = {}
     name = ""
     inside = False
-    for line in _read_lines(path):
+    for line in read_lines(path):
         if not line.startswith((" ", "\n")):
             inside = line.startswith("_scripts:")
         elif inside and line[2:3] not in (" ", "\n", ""):
@@ -179,12 +251,12 @@ def update_param(path: str, parameters: str, stage: str, script: str) -> None:
         elif inside and name:
             scripts[name] += line  # a scalar of several lines, as other programs may write it
     scripts[stage] = f"  {stage}: {quote(script)}\n"
-    write_atomically(
-        path, parameters + "_scripts:\n" + "".join(scripts[s] for s in sorted(scripts))
-    )
+    text = parameters + "_scripts:\n" + "".join(scripts[s] for s in sorted(scripts))
+    write_atomically(path, text, f"{path}.{stage}.tmp")
 
 
-def _read_lines(path: str) -> list[str]:
+def read_lines(path: str) -> list[str]:
+    """Return a file's lines with their ends; [] where there is none."""
     try:
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

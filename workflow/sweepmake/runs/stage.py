@@ -15,12 +15,14 @@ What it guarantees:
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 
-from sweepmake.runs import records, slots
-from sweepmake.runs.child import Child, end_at_once, tee
+from sweepmake.runs import claims, records, slots
+from sweepmake.runs.bookkeeping import close_record, make_good, open_log, save
+from sweepmake.runs.child import GRACE_S, Child, end_at_once, tee
+from sweepmake.runs.messages import describe, say, tail
+from sweepmake.runs.run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,64 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "execute", "main"]
 
-TAIL_LINES = 10
-TAIL_BYTES = 8192
 ENVIRONMENT = "SWEEPMAKE_"
+_CANNOT_EXECUTE = 126  # what a shell says of it
 _SPECIAL = set(" '\"\\$`;&|<>()*?[]{}~#!\n\t")
-
-
-class Run:
-    """One stage of one experiment, as the workflow asks for it.
-
-    Attributes:
-        stage: the stage's name.
-        experiment: the experiment's name.
-        number: its place in the sweep and the sweep's size, "3/16".
-        gpu: how many slots it takes; 0 for a stage that sees no GPU.
-        folder: where `param`, `stat` and the logs go: the experiment's folder.
-        records: the folder of the run's records and marker.
-        log: the file that keeps what the stage runner itself said.
-        quiet: whether it says that to the file alone, and not on the terminal.
-        suffix: "" or, where experiments share a folder, "." and the experiment's name.
-        after: the markers of the stages before it, the nearest first.
-        later: the markers of the stages after it.
-        parameters: the YAML text of `param`, without `_time` and `_scripts`.
-        pieces: the command, cut where the time goes in.
-        resumed: the same where an earlier attempt is resumed; [] where none is.
-        options: all that it was told, for what only some runs ask for (`watch`).
-        noted: what its record holds because of that.
-    """
-
-    __slots__ = ("after", "experiment", "folder", "gpu", "later", "log", "noted", "number",
-                 "options", "parameters", "pieces", "quiet", "records", "resumed", "stage",
-                 "suffix")  # fmt: skip
-
-    def __init__(self, options: Mapping[str, str], pieces: list[str]) -> None:
-        self.stage = options["stage"]
-        self.experiment = options["experiment"]
-        self.number = options["number"]
-        self.gpu = int(options["gpu"])
-        self.folder = options["folder"]
-        self.records = options["records"]
-        self.log = options["log"]
-        self.quiet = False
-        self.suffix = options.get("suffix", "")
-        self.after = [m for m in options.get("after", "").split("\n") if m]
-        self.later = [m for m in options.get("later", "").split("\n") if m]
-        self.parameters = options["parameters"]
-        self.pieces = pieces
-        self.resumed: list[str] = []
-        self.options = options
-        self.noted: dict[str, object] = {}
-
-    @property
-    def fingerprint(self) -> str:
-        """The filled command less what changes from one invocation to the next."""
-        return "{_time}".join(self.pieces)
-
-    def record_path(self, ending: str) -> str:
-        """The path of one of the run's own files: lock, json, exit or done."""
-        return f"{self.records}/{self.stage}.{ending}"
 
 
 def main(arguments: list[str]) -> int:
@@ -98,7 +45,7 @@ def main(arguments: list[str]) -> int:
             return execute(Run(options, arguments[position + 1 :]), os.environ)
         name, _, value = argument.removeprefix("--").partition("=")
         options[name] = value
-    _say("the stage runner is started by the workflow: see README.md", colour=31)
+    say("the stage runner is started by the workflow: see README.md", colour=31)
     return 2
 
 
@@ -107,7 +54,7 @@ def execute(run: Run, environment: MutableMapping[str, str]) -> int:
     settings = {k: environment.pop(k) for k in list(environment) if k.startswith(ENVIRONMENT)}
     if "SWEEPMAKE_SLOTS" not in settings:
         # empty is something else: in a job of a batch system the scheduler has assigned the GPUs
-        _say(
+        say(
             f"error: {run.stage} of {run.experiment} was not started, because no workflow has said "
             "which GPU slots there are (SWEEPMAKE_SLOTS is not set)",
             colour=31,
@@ -116,8 +63,17 @@ def execute(run: Run, environment: MutableMapping[str, str]) -> int:
     run.quiet = "SWEEPMAKE_QUIET" in settings
     _restore_threads(settings, environment)
     end_at_once()
+    try:
+        return _execute(run, settings, environment)
+    except OSError as error:
+        # a full disk, a folder that is gone or read-only, a name that is too long, …
+        _tell(run, f"FAIL    {describe(error)}, {run.place}", colour=31)
+        return 1
+
+
+def _execute(run: Run, settings: Mapping[str, str], environment: MutableMapping[str, str]) -> int:
     os.makedirs(run.records, exist_ok=True)
-    lock = _lock_run(run)
+    lock = _lock_run(run, environment)
     try:
         upstream = _upstream(run)
         before = records.read_record(run.record_path("json"))
@@ -127,24 +83,17 @@ def execute(run: Run, environment: MutableMapping[str, str]) -> int:
                 _finish_again(run, before)
                 return 0
         attempt = 1 if before is None else int(str(before.get("attempt", 0))) + 1
-        again = before is not None and _is_tried_again(before, settings)
-        if again or "guard" in run.options:
-            from sweepmake.runs import watch
-
-            afresh = _is_forced(run, settings) and not again
-            watch.resume(run, before, upstream, afresh=afresh)
-            if again and watch.try_again(run, before or {}, _teller(run)).refusal:
-                return int(str((before and before.get("exit_code")) or 1))
+        if refusal := _refusal(run, before, upstream, settings):
+            return refusal
         lease = _lease(run, settings, environment)
         try:
-            return _attempt(run, attempt, upstream, lease, settings, environment)
+            return _attempt(run, attempt, upstream, lock, settings, environment)
         finally:
             if lease is not None:
                 lease.release()
     finally:
         # Explicit, because a process that the command left behind has inherited the file.
-        fcntl.flock(lock, fcntl.LOCK_UN)
-        os.close(lock)
+        lock.release()
 
 
 def _restore_threads(settings: Mapping[str, str], environment: MutableMapping[str, str]) -> None:
@@ -154,22 +103,21 @@ def _restore_threads(settings: Mapping[str, str], environment: MutableMapping[st
             environment[name.removeprefix(ENVIRONMENT)] = value
 
 
-def _lock_run(run: Run) -> int:
+def _lock_run(run: Run, environment: Mapping[str, str]) -> claims.Claim:
     """Lock the run; where an earlier copy of it is still alive, wait for its end."""
-    path = run.record_path("lock")
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _tell(run, f"WAIT    an earlier run is still alive, {_place(run)}", colour=33)
-        fcntl.flock(file, fcntl.LOCK_EX)
-    os.set_inheritable(file, True)
-    return file
+    lock = claims.Claim(run.record_path("lock"))
+    ours = claims.this_process(f"{run.stage} of {run.experiment}", environment)
+    if other := lock.take(ours):
+        _tell(run, f"WAIT    an earlier run is still alive ({other}), {run.place}", colour=33)
+        lock.wait(ours)
+    lock.hand_down()
+    return lock
 
 
 def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
     """Return the last record with the end that nobody was there to write into it."""
     if record.get("state") != "running":
+        make_good(run, record)
         return record
     record["state"], code = records.read_end(run.record_path("exit"))
     if code is not None:
@@ -181,19 +129,9 @@ def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
         from sweepmake.runs import watch
 
         watch.judge(run, record)
-    _close_record(run, record)
+    if problem := close_record(run, record):
+        raise problem
     return record
-
-
-def _is_tried_again(record: Mapping[str, object], settings: Mapping[str, str]) -> bool:
-    """Return whether the last attempt failed in this invocation: Snakemake starts it again."""
-    ours = record.get("invocation") == settings.get("SWEEPMAKE_INVOCATION", "")
-    return ours and record.get("state") != "finished"
-
-
-def _is_forced(run: Run, settings: Mapping[str, str]) -> bool:
-    forced = settings.get("SWEEPMAKE_FORCE", "").split("\n")
-    return bool({"*", run.stage, run.record_path("done")} & set(forced))
 
 
 def _is_done(
@@ -205,6 +143,30 @@ def _is_done(
         and record.get("after") == upstream
         and not _is_forced(run, settings)
     )
+
+
+def _is_forced(run: Run, settings: Mapping[str, str]) -> bool:
+    forced = settings.get("SWEEPMAKE_FORCE", "").split("\n")
+    return bool({"*", run.stage, run.record_path("done")} & set(forced))
+
+
+def _refusal(
+    run: Run, before: dict[str, object] | None, upstream: str, settings: Mapping[str, str]
+) -> int:
+    """Return the exit code of a run that failed in this invocation and is not tried again, else 0.
+
+    It also waits before another try, and lets the run go on where an earlier attempt stopped.
+    """
+    ours = settings.get("SWEEPMAKE_INVOCATION", "")
+    again = bool(before and before.get("invocation") == ours and before["state"] != "finished")
+    if not again and "guard" not in run.options:
+        return 0
+    from sweepmake.runs import watch
+
+    watch.resume(run, before, upstream, afresh=_is_forced(run, settings) and not again)
+    if again and before and watch.try_again(run, before, _teller(run)).refusal:
+        return int(str(before.get("exit_code") or 1))
+    return 0
 
 
 def _upstream(run: Run) -> str:
@@ -219,9 +181,9 @@ def _finish_again(run: Run, record: Mapping[str, object]) -> None:
     """Put back the marker of a finished run, with the time at which it finished."""
     ended = float(str(record["ended"]))
     done = run.record_path("done")
-    records.write_atomically(done, str(record["id"]) + "\n")
+    save(done, f"{record['id']}\n")
     os.utime(done, (ended, ended))
-    _tell(run, f"SKIP    finished already, {_place(run)}", colour=32)
+    _tell(run, f"SKIP    finished already, {run.place}", colour=32)
 
 
 def _lease(
@@ -243,7 +205,7 @@ def _lease(
         ours,
         run.gpu,
         settings["SWEEPMAKE_LOCKS"],
-        lambda: _tell(run, f"WAIT    its GPUs are in use, {_place(run)}", colour=33),
+        lambda: _tell(run, f"WAIT    its GPUs are in use, {run.place}", colour=33),
     )
     environment["CUDA_VISIBLE_DEVICES"] = lease.devices
     return lease
@@ -253,30 +215,44 @@ def _attempt(
     run: Run,
     attempt: int,
     upstream: str,
-    lease: slots.Lease | None,
+    lock: claims.Claim,
     settings: Mapping[str, str],
     environment: MutableMapping[str, str],
 ) -> int:
     """Run the command once, from the first line of its record to the last."""
-    child = Child(tell=lambda words: _tell(run, f"{words}, {_place(run)}", colour=33))
+    child = Child(
+        grace_s=float(settings.get("SWEEPMAKE_GRACE") or GRACE_S),
+        tell=_teller(run),
+    )
     child.watch()
     now = settings.get("SWEEPMAKE_TIME") or time.strftime("%Y%m%d.%H%M%S")
-    log, file = _open_log(run, now)
-    record = _open_record(run, attempt, upstream, now, log, settings, environment)
+    log, file = open_log(run, now)
+    try:
+        record = _open_record(run, attempt, upstream, now, log, settings, environment)
+    except OSError:
+        os.close(file)
+        records.remove(log)  # or every try would leave one
+        raise
     devices = environment.get("CUDA_VISIBLE_DEVICES", "")
     shown = "cpu, " if run.gpu == 0 else f"gpu: {devices}, "
-    _tell(run, f"START   {shown}{_place(run)}")
-    debug = bool(settings.get("SWEEPMAKE_DEBUG"))
-    copy, output = tee(file) if debug else (0, file)
-    guard = None
-    if "guard" in run.options:
-        from sweepmake.runs import watch
-
-        guard = watch.begin_guard(run, record, _teller(run))
-    command = _as_executed(run, str(record["command"]), guard)
-    child.start(command, run.record_path("exit"), output, environment)
-    look = (lambda: guard.look(child.pid)) if guard and guard.watches else None
-    code, usage = child.wait(look)
+    _tell(run, f"START   {shown}{run.place}")
+    try:
+        debug = bool(settings.get("SWEEPMAKE_DEBUG"))
+        copy, output = tee(file) if debug else (0, file)
+        guard = _guard(run, record)
+        command = _as_executed(run, str(record["command"]), guard)
+        child.start(command, run.record_path("exit"), output, environment)
+    except OSError:
+        record.update(state="failed", ended=round(time.time(), 3), exit_code=_CANNOT_EXECUTE)
+        close_record(run, record)
+        raise
+    lock.tell(claims.this_process(f"{run.stage} of {run.experiment}", environment, child.pid))
+    try:
+        look = (lambda: guard.look(child.pid)) if guard and guard.watches else None
+        code, usage = child.wait(look)
+    except BaseException:
+        child.kill()  # nothing may be unlocked while it lives
+        raise
     if copy:
         os.waitpid(copy, 0)
     ended = time.time()
@@ -286,14 +262,20 @@ def _attempt(
     record["cpu_time_s"] = round(usage.ru_utime + usage.ru_stime, 3)
     record["max_memory_mb"] = round(usage.ru_maxrss / 1024, 1)
     record["exit_code"] = code
-    if guard and record["state"] != "interrupted":
+    if guard and not child.interrupted:
+        from sweepmake.runs import watch
+
         watch.judge_end(run, guard, record)
-    _close_record(run, record)
-    if record["state"] != "finished":
-        _report_failure(run, record)
-        return code or (128 + child.caught if child.caught else 1)
-    records.write_atomically(run.record_path("done"), str(record["id"]) + "\n")
-    return 0
+    return _close(run, record, code or (128 + child.caught if child.caught else 1))
+
+
+def _guard(run: Run, record: dict[str, object]) -> Guard | None:
+    """Return what watches an attempt, None where its stage asks for nothing of the kind."""
+    if "guard" not in run.options:
+        return None
+    from sweepmake.runs import watch
+
+    return watch.begin_guard(run, record, _teller(run))
 
 
 def _as_executed(run: Run, command: str, guard: Guard | None) -> str:
@@ -302,6 +284,29 @@ def _as_executed(run: Run, command: str, guard: Guard | None) -> str:
         at = int(run.options["pipefail"])  # behind the start of a container
         command = f"{command[:at]}set -o pipefail; {command[at:]}"
     return guard.cgroup.entry + command if guard and guard.cgroup else command
+
+
+def _close(run: Run, record: Mapping[str, object], code: int) -> int:
+    """Write down how the run ended and tell the user; return the exit code for Snakemake.
+
+    Args:
+        run: the run.
+        record: its record, complete.
+        code: the exit code where it did not finish.
+    """
+    problem = close_record(run, record)
+    is_finished = record["state"] == "finished"
+    if not is_finished:
+        _report_failure(run, record)
+    if problem:
+        what = "finished, but the system says" if is_finished else "of its end the system says"
+        later = "the same command again puts it right"
+        _tell(run, f"FAIL    {what}: {describe(problem)}; {later}, {run.place}", colour=31)
+        return 1 if is_finished else code
+    if not is_finished:
+        return code
+    save(run.record_path("done"), f"{record['id']}\n")
+    return 0
 
 
 def _open_record(
@@ -347,40 +352,21 @@ def _open_record(
     # later stages have to come again: were this one to fail, and their markers to stay, Snakemake
     # would find the experiment complete
     for marker in (run.record_path("done"), *run.later):
-        _remove(marker)
-    records.write_atomically(run.record_path("json"), records.to_json(record))
+        records.remove(marker)
     script = f"CUDA_VISIBLE_DEVICES={devices} {command} > {_shell_quote(log)} 2>&1"
     parameters = f"{run.parameters}_time: '{now}'\n"
     records.update_param(f"{run.folder}/param{run.suffix}", parameters, run.stage, script)
-    records.update_stat(f"{run.folder}/stat{run.suffix}", run.stage, "running")
+    stat = f"{run.folder}/stat{run.suffix}"
+    records.update_stat(stat, run.stage, "running")
+    try:
+        # after a power cut, an earlier run that finished must not count again
+        write = save if attempt > 1 else records.write_atomically
+        write(run.record_path("json"), records.to_json(record))
+    except OSError:
+        # it does not run; there is room for that, because the text is shorter
+        records.write_over(stat, records.stat_text(stat, run.stage, "failed") or "")
+        raise
     return record
-
-
-def _open_log(run: Run, now: str) -> tuple[str, int]:
-    """Create this attempt's log: never an old one, and later in the alphabet than all before."""
-    prefix = f"{run.folder}/log.{run.stage}."
-    suffix = run.suffix
-    while True:
-        path = f"{prefix}{now}{suffix}"
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            return path, os.open(path, flags, 0o666)
-        except FileExistsError:
-            fresh = time.strftime("%Y%m%d.%H%M%S")
-            if fresh <= now:  # a second attempt within the second: name it one later
-                day, _, clock = now.partition(".")
-                seconds = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:]) + 1
-                fresh = f"{day}.{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}"
-            now = fresh
-
-
-def _close_record(run: Run, record: dict[str, object]) -> None:
-    """Write down how a run ended: its record, the list of all runs, and `stat`."""
-    line = records.to_json(record)
-    records.write_atomically(run.record_path("json"), line)
-    records.append_line(f"{run.records}/runs.jsonl", line)
-    state = "finished" if record["state"] == "finished" else "failed"
-    records.update_stat(f"{run.folder}/stat{run.suffix}", run.stage, state)
 
 
 def _report_failure(run: Run, record: Mapping[str, object]) -> None:
@@ -392,27 +378,12 @@ def _report_failure(run: Run, record: Mapping[str, object]) -> None:
         how += f" (signal {code - 128})"
     if record.get("reason"):
         how += f", {record['reason']}"
-    lines = [f"FAIL    {how}, {_place(run)}", f"        {record['log']}:"]
-    tail = _tail(str(record["log"]))
-    lines += [f"        | {line}" for line in tail] or ["        (nothing was written)"]
+    last = tail(str(record["log"]), interrupted=record["state"] == "interrupted")
+    lines = [f"FAIL    {how}, {run.place}", f"        {record['log']}{':' if last else ''}"]
+    lines += [f"        | {line}" for line in last]
+    if record["state"] != "interrupted" and not last:
+        lines += ["        (nothing was written)"]
     _tell(run, "\n".join(lines), colour=31)
-
-
-def _tail(path: str) -> list[str]:
-    """Return the log's last lines as a terminal would show them."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        size = os.fstat(file).st_size
-        data = os.pread(file, TAIL_BYTES, max(0, size - TAIL_BYTES))
-    finally:
-        os.close(file)
-    lines = data.decode("utf-8", "replace").rstrip("\n").split("\n")[-TAIL_LINES:]
-    shown = [line.rstrip("\r").rpartition("\r")[2].replace("\b", "") for line in lines]
-    return [line for line in shown if line.strip()]
-
-
-def _place(run: Run) -> str:
-    return f"{run.stage}: {run.number}, {run.folder}{run.suffix and '  ' + run.experiment}"
 
 
 def _shell_quote(text: str) -> str:
@@ -420,26 +391,16 @@ def _shell_quote(text: str) -> str:
     return "'" + text.replace("'", "'\"'\"'") + "'" if set(text) & _SPECIAL else text
 
 
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
-
-
 def _teller(run: Run) -> Callable[[str], None]:
-    """Return what says a few words of a run, and which run it is."""
-    return lambda words: _tell(run, f"{words}, {_place(run)}", colour=33)
+    """Return what tells the user a few words about a run."""
+    return lambda words: _tell(run, f"{words}, {run.place}", colour=33)
 
 
 def _tell(run: Run, text: str, colour: int = 0) -> None:
-    records.append_line(run.log, text + "\n")
+    try:
+        records.append_line(run.log, text + "\n")
+    except OSError:
+        say(text, colour)  # where else?
+        return
     if not run.quiet:
-        _say(text, colour)
-
-
-def _say(text: str, colour: int = 0) -> None:
-    """Write one message for the user, in one write, so that runs do not cut into each other."""
-    if colour and os.isatty(2) and "NO_COLOR" not in os.environ:
-        text = f"\x1b[{colour}m{text}\x1b[0m"
-    os.write(2, (text + "\n").encode("utf-8", "backslashreplace"))
+        say(text, colour)

@@ -17,7 +17,7 @@ from sweepmake.runs.resume import begun_by, can_resume
 from sweepmake.runs.retry import Retry, decide
 
 if TYPE_CHECKING:
-    from sweepmake.runs.stage import Run
+    from sweepmake.runs.run import Run
 
 __all__ = ["begin_guard", "judge", "judge_end", "resume", "try_again"]
 

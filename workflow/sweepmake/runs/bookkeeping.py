@@ -1,0 +1,97 @@
+"""What an attempt leaves on the disk: its log, and how it ended; and what is made good later."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sweepmake.runs import records
+from sweepmake.runs.saving import Saving
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sweepmake.runs.run import Run
+
+__all__ = ["close_record", "make_good", "open_log", "save"]
+
+
+def open_log(run: Run, now: str) -> tuple[str, int]:
+    """Create this attempt's log: never an old one, and later in the alphabet than all before."""
+    prefix = f"{run.folder}/log.{run.stage}."
+    suffix = run.suffix
+    while True:
+        path = f"{prefix}{now}{suffix}"
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            return path, os.open(path, flags, 0o666)
+        except FileExistsError:
+            fresh = time.strftime("%Y%m%d.%H%M%S")
+            if fresh <= now:  # a second attempt within the second: name it one later
+                day, _, clock = now.partition(".")
+                seconds = int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:]) + 1
+                fresh = f"{day}.{seconds // 3600:02d}{seconds // 60 % 60:02d}{seconds % 60:02d}"
+            now = fresh
+
+
+def close_record(run: Run, record: Mapping[str, object]) -> OSError | None:
+    """Write down how a run ended: its record, the list of all runs, `stat`; on the disk.
+
+    Returns:
+        The first no of the system. What could not be written then, the run's next start does.
+    """
+    saving = Saving()
+    try:
+        os.makedirs(run.records, exist_ok=True)  # the command may have removed its folder
+    except OSError as error:
+        return error
+    line = records.to_json(record)
+    saving.keep(str(record["log"]))
+    saving.keep(f"{run.folder}/param{run.suffix}")
+    saving.replace(run.record_path("json"), line)
+    saving.append(f"{run.records}/runs.jsonl", line)
+    _save_stat(saving, run, record)
+    saving.commit()
+    return saving.problem
+
+
+def make_good(run: Run, record: Mapping[str, object]) -> None:
+    """Write what a kill or a full disk has kept from being written when the run ended.
+
+    Raises:
+        OSError: the system says no again.
+    """
+    saving = Saving()
+    listed = f'"id": {records.quote(str(record["id"]))}'
+    if listed not in "".join(records.read_lines(f"{run.records}/runs.jsonl")):
+        saving.append(f"{run.records}/runs.jsonl", records.to_json(record))
+    _save_stat(saving, run, record)
+    saving.commit()
+    if saving.problem:
+        raise saving.problem
+
+
+def save(path: str, text: str) -> None:
+    """Write a file anew, and see to it that it is on the disk.
+
+    Raises:
+        OSError: it cannot be written; then it is as it was.
+    """
+    saving = Saving()
+    saving.replace(path, text, over=False)
+    saving.commit()
+    if saving.problem:
+        raise saving.problem
+
+
+def _save_stat(saving: Saving, run: Run, record: Mapping[str, object]) -> None:
+    path = f"{run.folder}/stat{run.suffix}"
+    state = "finished" if record["state"] == "finished" else "failed"
+    try:
+        text = records.stat_text(path, run.stage, state)
+    except OSError as error:
+        saving.problem = saving.problem or error
+        return
+    if text is not None:
+        saving.replace(path, text, f"{path}.{run.stage}.tmp")
