@@ -110,7 +110,7 @@ def test_fail_on_ends_a_run_early(runner: Runner) -> None:
     code, said = runner.run(r"printf 'loss=1\rloss=nan\rloss=2'; exec sleep 60")
     record = runner.record()
     assert code == 143
-    assert record["kind"] == "stopped by fail_on"
+    assert record["kind"] == "stopped by a pattern"
     assert record["reason"] == "its log says: loss=nan"
     assert float(str(record["wall_time_s"])) < 20
     assert "FAIL    exit code 143 (signal 15), its log says: loss=nan, train" in said

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from stage_runner import Runner
 
+from sweepmake.params.guard_keys import RETRY_WORDS
+from sweepmake.results import failure_kinds
+from sweepmake.results.judge import judge_failure
 from sweepmake.runs import retry, slots
 from sweepmake.runs.batch_job import batch_job
 
@@ -26,6 +30,16 @@ def failed(**fields: object) -> dict[str, object]:
     return {"stage": "train", "experiment": "E", "state": "failed", "exit_code": 1} | fields
 
 
+def as_the_judge(question: dict[str, Any]) -> dict[str, object]:
+    """Answer as the judge's program does, in this process."""
+    return judge_failure(question["record"], question["retry_on"])
+
+
+def test_the_words_of_retry_on_are_those_that_the_judge_knows() -> None:
+    """What a user may write and what is looked up are one list."""
+    assert set(RETRY_WORDS) == set(failure_kinds.RETRY_WORDS)
+
+
 def test_a_failed_run_is_tried_again_after_a_wait(runner: Runner) -> None:
     """The record counts; in another invocation nothing waits."""
     assert runner.run("exit 3")[0] == 3
@@ -39,12 +53,12 @@ def test_a_failed_run_is_tried_again_after_a_wait(runner: Runner) -> None:
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("nosuchprogram", "its program is not there"),
-        ("python3 nosuch.py", "its program is not there"),
-        ("echo 'usage: train.py [-h]' >&2; exit 2", "it was called in a wrong way"),
+        ("nosuchprogram", "it failed by: command not found"),
+        ("echo 'usage: t.py [-h]\nt.py: error: unrecognized arguments: -x' >&2; exit 2",
+         "it failed by: usage error"),
         ("kill -TERM $PPID; kill -TERM $(ps -o ppid= -p $PPID); sleep 60", "it was interrupted"),
     ],
-)
+)  # fmt: skip
 def test_what_would_fail_again_is_refused_at_once(runner: Runner, command: str, why: str) -> None:
     """Nothing starts, nothing is waited for, and the exit code is that of the attempt before."""
     code, _ = runner.run(command)
@@ -57,7 +71,7 @@ def test_what_would_fail_again_is_refused_at_once(runner: Runner, command: str, 
 
 def test_waits_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """1, 4, 16, … seconds, and never more than five minutes."""
-    monkeypatch.setattr(retry, "ask", lambda _question: {"kind": "failed"})
+    monkeypatch.setattr(retry, "ask", lambda _question: {"kind": "failed", "retried": True})
     decided = [retry.decide(failed(tries=n), ()) for n in (1, 2, 3, 5, 90)]
     assert [one.wait_s for one in decided] == [1, 4, 16, 256, 300]
     assert [one.tries for one in decided] == [2, 3, 4, 6, 91]
@@ -79,9 +93,10 @@ def test_waits_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )  # fmt: skip
 def test_retry_on_lists_what_is_tried_again(
-    retry_on: list[str], record: dict[str, object], refusal: str
+    retry_on: list[str], record: dict[str, object], refusal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the kind of the failure; without it all counts but what would fail again."""
+    monkeypatch.setattr(retry, "ask", as_the_judge)
     assert retry.decide(record, retry_on).refusal == refusal
 
 
@@ -96,7 +111,7 @@ def test_a_batch_job_that_its_scheduler_ended_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Snakemake asks for it only where it was not the user; on one machine it was."""
-    monkeypatch.setattr(retry, "ask", lambda _question: {"kind": "interrupted"})
+    monkeypatch.setattr(retry, "ask", as_the_judge)
     assert retry.decide(failed(state="interrupted"), ()).refusal == "it was interrupted"
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert retry.decide(failed(state="interrupted"), ()).refusal == ""

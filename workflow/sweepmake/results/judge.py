@@ -1,7 +1,7 @@
 """Judges one run for the stage runner, which asks by JSON on stdin and reads JSON from stdout.
 
-    {"record": {…}}                                  → {"kind": "out of GPU memory"}
-    {"metric": {…}, "stage": …, "logs": [...]}       → {"lacks": "val_acc is nan"}, "" for nothing
+    {"record": {…}, "retry_on": [...]}          → {"kind": "out of memory", "retried": true}
+    {"metric": {…}, "stage": …, "logs": [...]}  → {"lacks": "val_acc is nan"}, "" for nothing
 
 It is started for the few runs that need it (runs/judging.py), after they have ended.
 """
@@ -20,9 +20,8 @@ from sweepmake.logs.options import LogOptions
 from sweepmake.logs.parse import StageLogs, parse_logs
 from sweepmake.params.metrics import MetricPattern
 from sweepmake.results.columns import as_number
-from sweepmake.results.failures import describe_failure
-from sweepmake.results.outcomes import Outcome, StageOutcome
-from sweepmake.runs.experiment import Experiment
+from sweepmake.results.ended_run import describe_run
+from sweepmake.results.failure_kinds import is_retried
 
 __all__ = ["judge_failure", "judge_metrics", "main"]
 
@@ -30,27 +29,25 @@ __all__ = ["judge_failure", "judge_metrics", "main"]
 def main() -> None:
     """Answer the question on stdin."""
     question = json.load(sys.stdin)
+    answer: dict[str, object]
     if "record" in question:
-        answer = {"kind": judge_failure(question["record"])}
+        answer = judge_failure(question["record"], question["retry_on"])
     else:
         logs = tuple(map(Path, question["logs"]))
         answer = {"lacks": judge_metrics(question["metric"], question["stage"], logs)}
     sys.stdout.write(json.dumps(answer))
 
 
-def judge_failure(record: Mapping[str, Any]) -> str:
-    """Return the kind of a failure (one of results/failures.py) by the record of its run."""
-    name = str(record["stage"])
-    code = record.get("exit_code")
-    stage = StageOutcome(
-        name,
-        str(record["state"]),
-        exit_code=code if isinstance(code, int) else None,
-        log=str(record.get("log") or ""),
-    )
-    experiment = Experiment(str(record["experiment"]), {}, "", "", (name,))
-    failure = describe_failure(Outcome(experiment, stage.status, (stage,)))
-    return failure.kind if failure else "failed"
+def judge_failure(record: Mapping[str, object], retry_on: list[str]) -> dict[str, object]:
+    """Return the `kind` of a failure, and whether a run that failed so is `retried`.
+
+    Args:
+        record: the record of the run.
+        retry_on: the words of the stage's `retry_on`; none for all but what would come again.
+    """
+    failure = describe_run(record)
+    kind = failure.kind if failure else "failed"
+    return {"kind": kind, "retried": is_retried(kind, retry_on or None)}
 
 
 def judge_metrics(asked: Mapping[str, Any], stage: str, logs: tuple[Path, ...]) -> str:

@@ -100,7 +100,7 @@ class Guard:
     def _look_at_log(self, *, ended: bool) -> None:
         found = self._search.look(ended=ended) if self._search and not self.reason else ""
         if found:
-            self._find("stopped by fail_on", f"its log says: {found[:_SHOWN]}")
+            self._find("stopped by a pattern", f"its log says: {found[:_SHOWN]}")
 
     def _look_at_silence(self) -> None:
         silence = self._told.get("silence")

@@ -10,9 +10,7 @@ do not fail nothing.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sweepmake.runs.batch_job import batch_job
 from sweepmake.runs.judging import ask
@@ -22,20 +20,7 @@ __all__ = ["Retry", "alone", "decide"]
 _WAIT_S = 1
 _GROWTH = 4
 _LONGEST_S = 300
-_TAIL = 8192
-_USAGE = re.compile(rb"^\s*usage:", re.IGNORECASE | re.MULTILINE)
-# kind of failure → the words that `retry_on` has for it
-_WORDS = {
-    "out of memory": {"oom"},
-    "out of GPU memory": {"gpu oom"},
-    "lost": {"node"},
-    "killed": {"killed"},
-    "timeout": {"time limit"},
-    "time limit": {"time limit"},
-    "hung": {"hung"},
-    # of a batch job: by its scheduler, which does not tell the job why
-    "interrupted": {"node", "killed", "time limit"},
-}
+_BY_SCHEDULER = {"node", "killed", "time limit"}
 
 
 class Retry:
@@ -68,39 +53,17 @@ def decide(before: Mapping[str, object], retry_on: Sequence[str]) -> Retry:
     tries = int(str(before.get("tries") or 1)) + 1
     if before.get("state") == "interrupted" and not batch_job(os.environ):
         return Retry("it was interrupted", tries=tries)
-    if not retry_on and (hopeless := _hopeless(before)):
-        return Retry(hopeless, tries=tries)
-    kind = _kind(before)
-    if retry_on and not _WORDS.get(kind, set()) & {*retry_on}:
-        listed = ", ".join(retry_on)
-        return Retry(f"it failed by: {kind}, and retry_on is: {listed}", tries=tries)
-    alone = kind == "out of GPU memory" or bool(before.get("alone"))
-    return Retry("", tries=tries, alone=alone)
+    answer = ask({"record": dict(before), "retry_on": list(retry_on)})
+    kind = str(answer.get("kind", "failed"))
+    if not answer.get("retried", not retry_on) and not _is_preempted(before, retry_on):
+        listed = f", and retry_on is: {', '.join(retry_on)}" if retry_on else ""
+        return Retry(f"it failed by: {kind}{listed}", tries=tries)
+    return Retry("", tries=tries, alone=kind == "out of GPU memory" or bool(before.get("alone")))
 
 
-def _hopeless(before: Mapping[str, object]) -> str:
-    """Return why a failure would come again, "" where it may not."""
-    code = before.get("exit_code")
-    if code in (126, 127):
-        return "its program is not there"
-    path = Path(str(before.get("log")))
-    if code != 2 or not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        tail = file.read()
-    if b"can't open file" in tail:
-        return "its program is not there"
-    return "it was called in a wrong way" if _USAGE.search(tail) else ""
-
-
-def _kind(before: Mapping[str, object]) -> str:
-    """Return the kind of an attempt's failure, one of results/failures.py."""
-    if before.get("kind"):
-        return str(before["kind"])
-    if before.get("state") == "lost":
-        return "lost"
-    return str(ask({"record": dict(before)}).get("kind", "failed"))
+def _is_preempted(before: Mapping[str, object], retry_on: Sequence[str]) -> bool:
+    """Return whether a scheduler has ended the job, which does not tell the job why."""
+    return before.get("state") == "interrupted" and bool(_BY_SCHEDULER & {*retry_on})
 
 
 def alone(slots: Sequence[str], count: int) -> list[str]:
