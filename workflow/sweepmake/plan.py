@@ -13,6 +13,7 @@ from sweepmake.errors import InputError
 from sweepmake.params.commands import fill
 from sweepmake.params.config import merge_metric_options
 from sweepmake.params.folders import check_apart
+from sweepmake.params.guarding import guard_of
 from sweepmake.params.sweep import read_sweep
 from sweepmake.visible import visible
 
@@ -136,14 +137,25 @@ class Plan:
         depth = self._find(experiment).stages.index(stage)
         return depth * count + count - self._numbers[experiment]
 
-    def command(self, experiment: str, stage: str) -> list[str]:
-        """The filled command, cut where {_time} goes; this is what decides about a rerun."""
+    def command(self, experiment: str, stage: str, *, resumed: bool = False) -> list[str]:
+        """The filled command, cut where {_time} goes; this is what decides about a rerun.
+
+        Args:
+            experiment, stage: whose.
+            resumed: whether with what stands for {_resume}; that decides about nothing.
+        """
         found, what = self._find(experiment), self._stages[stage]
         output = self.folder(experiment)
-        pieces = list(fill(what.template, found.parameters, name=experiment, output=output))
+        resume = what.resuming if resumed else None
+        pieces = list(
+            fill(what.template, found.parameters, name=experiment, output=output, resume=resume)
+        )
         if what.container is None:
             return pieces
-        return _in_container(pieces, what.container, self.config.output, gpu=what.gpu > 0)
+        inside = [piece.replace("'", "'\\''") for piece in pieces]
+        inside[0] = _container(what, self.config.output) + inside[0]
+        inside[-1] += "'"
+        return inside
 
     def fingerprints(self, experiment: str) -> dict[str, str]:
         """The filled command of each of an experiment's stages, as the stage runner records it."""
@@ -190,8 +202,48 @@ class Plan:
             "--after=" + "\n".join(self.marker(experiment, s) for s in self._after[stage]),
             "--later=" + "\n".join(self.marker(experiment, s) for s in self._later[stage]),
             f"--parameters={self._param_text(experiment)}",
+            *self._guards(experiment, self._stages[stage]),
         ]
         return shlex.join(options)  # here, once: Snakemake formats a job's command four times
+
+    def _guards(self, experiment: str, stage: Stage) -> list[str]:
+        """What the stage runner is told of a run beside its command; [] where nothing is asked."""
+        values = {
+            **self._find(experiment).parameters,
+            "_name": experiment,
+            "_output": self.folder(experiment),
+        }
+        resumed = self.command(experiment, stage.name, resumed=True) if stage.resuming else ()
+        guard = guard_of(
+            stage,
+            values,
+            enforce=self.config.limits == "enforce",
+            metrics=self.metric_options.metrics,
+            log_options=self.config.log_options,
+            resumed=resumed,
+        )
+        options = [f"--guard={guard}"] if guard else []
+        if stage.pipefail:
+            start = "" if stage.container is None else _container(stage, self.config.output)
+            options.append(f"--pipefail={len(start)}")
+        if stage.retry_on:
+            options.append(f"--retry-on={','.join(stage.retry_on)}")
+        return options
+
+    def hidden_failures(self) -> str | None:
+        """Return a warning where a template's pipe hides that its program has failed."""
+        found = [
+            f"{self.sweep.file}:{pipe.line} ({stage.name}: {pipe.text})"
+            for stage in self.sweep.stages
+            for pipe in stage.template.pipes
+            if not stage.pipefail
+        ]
+        if not found:
+            return None
+        return (
+            "a failure before the last | of a pipe counts for nothing, unless 'stage' says "
+            f"'pipefail: true': {', '.join(dict.fromkeys(found))}"
+        )
 
     def message(self, experiment: str, stage: str) -> str:
         """What a dry run shows of a run: its place and the exact command."""
@@ -232,23 +284,19 @@ def _parameters(sweep: Sweep) -> list[str]:
     return sorted({name for experiment in sweep.experiments for name in experiment.parameters})
 
 
-def _in_container(pieces: list[str], image: str, output: str, *, gpu: bool) -> list[str]:
-    """Return a command, cut where {_time} goes, as one that runs in a container.
+def _container(stage: Stage, output: str) -> str:
+    """Return what stands before a stage's command that runs in a container, quoted, and a quote.
 
     The program is found where the run is, so that the command, which decides about a rerun, is the
     same on every machine. It is Apptainer's `exec` (also Singularity's): the working directory and
     the output folder are the same inside, and so are the environment's variables, among them
     CUDA_VISIBLE_DEVICES. Where `output` is a link, what it leads to is bound.
     """
-    start = (
+    return (
         '"$(command -v apptainer || command -v singularity || echo apptainer)" exec '
-        f'{"--nv " if gpu else ""}--bind "$PWD" --bind "$(realpath {shlex.quote(output)})" '
-        f'--pwd "$PWD" {shlex.quote(image)} /bin/bash -c \''
+        f'{"--nv " if stage.gpu else ""}--bind "$PWD" --bind "$(realpath {shlex.quote(output)})" '
+        f'--pwd "$PWD" {shlex.quote(stage.container or "")} /bin/bash -c \''
     )
-    inside = [piece.replace("'", "'\\''") for piece in pieces]
-    inside[0] = start + inside[0]
-    inside[-1] += "'"
-    return inside
 
 
 def literal(path: str) -> str:

@@ -19,6 +19,7 @@ OWN = {"sweepmake", "sweepmake.visible", "sweepmake.runs"} | {
         "groups",
         "messages",
         "records",
+        "run",
         "saving",
         "slots",
         "stage",

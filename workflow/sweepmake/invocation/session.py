@@ -99,6 +99,7 @@ def environment(
     """
     told = {
         "SWEEPMAKE_TIME": time.strftime("%Y%m%d.%H%M%S"),
+        "SWEEPMAKE_INVOCATION": f"{time.time_ns():x}-{os.getpid()}",
         "SWEEPMAKE_SLOTS": ";".join(slots.ids),
         "SWEEPMAKE_LOCKS": slots.folder,
         "SWEEPMAKE_COMMIT": _commit(),
@@ -151,6 +152,8 @@ def welcome(plan: Plan, slots: str, to_do: int) -> str:
             "Parameters that no stage uses (they only affect the names): "
             + ", ".join(sweep.orphans)
         )
+    if warning := plan.hidden_failures():
+        lines.append(f"warning: {warning}")
     return "\n".join(lines)
 
 

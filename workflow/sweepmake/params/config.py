@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sweepmake.errors import InputError
 from sweepmake.params.folders import check_folder, from_home
-from sweepmake.params.kinds import key, number, read_keys, switch, text, texts
+from sweepmake.params.kinds import choice, key, number, read_keys, switch, text, texts
 from sweepmake.params.log_keys import LOG_KEYS, LogKeys, folder_path
 from sweepmake.params.metrics import MetricOptions, MetricPattern, Objective
 from sweepmake.params.metrics_reader import (
@@ -27,6 +28,8 @@ from sweepmake.params.yaml_reader import Fields
 __all__ = ["Config", "check_folders", "merge_metric_options", "read_config"]
 
 _NAMES = "a name or a list of names"
+Limits = Literal["hints", "enforce"]
+LIMITS: tuple[Limits, ...] = ("hints", "enforce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,11 @@ class Config:
         number(least=1),
         20,
         "Seconds that a run has to end, from the first signal that asks it to, before it is killed",
+    )
+    limits: Limits = key(
+        choice(LIMITS),
+        "hints",
+        "What `runtime` and `mem_mb` of a stage are: hints for a cluster, or limits that end a run",
     )
     metric: Mapping[str, MetricPattern] = key(
         METRICS,

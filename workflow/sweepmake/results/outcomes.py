@@ -51,6 +51,8 @@ class StageOutcome:
         attempt: which attempt this was, from 1.
         log: its log, "" where there is none.
         host, command, commit: where and what was run; the git commit of the working directory.
+        kind, reason: the kind of failure and why, where the stage runner has found it; else "".
+        silent_since: when it last wrote, in seconds since the epoch, where it is reported as hung.
     """
 
     stage: str
@@ -67,6 +69,9 @@ class StageOutcome:
     host: str = ""
     command: str = ""
     commit: str = ""
+    kind: str = ""
+    reason: str = ""
+    silent_since: float | None = None
 
     @property
     def gpu_time_s(self) -> float | None:
@@ -163,6 +168,9 @@ def _stage(experiment: Experiment, stage: str) -> StageOutcome:
         host=str(record.get("host") or ""),
         command=str(record.get("command") or ""),
         commit=str(record.get("commit") or ""),
+        kind=str(record.get("kind") or ""),
+        reason=str(record.get("reason") or ""),
+        silent_since=as_number(record.get("silent_since")),
     )
 
 
