@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sweepmake.errors import SweepmakeError
-from sweepmake.invocation import session
+from sweepmake.invocation import adoption, session
 from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
 from sweepmake.runs.gpus import choose_slots
 
@@ -157,6 +157,8 @@ class Course:
             check_targets(sweep.study, sorted(asked.targets | asked.forced))
             if sweep.plan and not asked.dry and not _only_results(sweep, asked):
                 self._claim(sweep, sweep.plan, engine)
+            if sweep.plan and not _only_results(sweep, asked):
+                self._adopt(sweep, sweep.plan)
 
     def started(self, jobs: Mapping[str, int], engine: Engine) -> None:
         """Before the first job: prepare the runs, greet the user.
@@ -214,6 +216,21 @@ class Course:
             most = max(stage.gpu for stage in plan.sweep.stages)
             engine.offer("gpu", max(len(slots.ids), most))
         return slots
+
+    def _adopt(self, sweep: Sweep, plan: Plan) -> None:
+        """Let Snakemake find finished what mlrunner has finished; a dry run writes nothing."""
+        asked = self._asked
+        if asked.dry:
+            forced = session.forced_runs(
+                everything=asked.everything, names=asked.forced, stages=sweep.stages
+            )
+            adoption.assume(plan, forced)
+        elif sweep.holder:
+            return  # another workflow has the folder, and has adopted what there is
+        else:
+            adoption.adopt(plan)
+        for line in adoption.messages(plan, dry=asked.dry):
+            session.say(line)
 
     def _running(
         self, jobs: Mapping[str, int], engine: Engine

@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sweepmake.errors import InputError
-from sweepmake.params.kinds import key, number, read_keys, switch, text, texts
+from sweepmake.params.kinds import choice, key, number, read_keys, switch, text, texts
 from sweepmake.params.log_keys import LOG_KEYS, LogKeys, folder_path
 from sweepmake.params.metrics import MetricOptions, MetricPattern, Objective
 from sweepmake.params.metrics_reader import (
@@ -54,6 +55,13 @@ class Config:
     sample: int | None = key(number(least=1), None, "Draw so many experiments from each document")
     sample_seed: int = key(number(least=0), 0, "The seed of the draw")
     no_subdir: bool = key(switch(), False, "All experiments share the output folder itself")
+    mlrunner: Literal["match", "keep", "again"] = key(
+        choice(("match", "keep", "again")),
+        "match",
+        "What becomes of runs that mlrunner finished in the output folder. Those of today's "
+        "command count as finished; of another, `match` holds their experiments back, `keep` takes "
+        "them as they are, `again` runs them again",
+    )
     debug: bool = key(
         switch(), False, "Run the first experiment only, its output live on the terminal"
     )
