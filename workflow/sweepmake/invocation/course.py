@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sweepmake.errors import SweepmakeError
-from sweepmake.invocation import session
+from sweepmake.invocation import adoption, session
 from sweepmake.invocation.folders import SweepClaims
 from sweepmake.invocation.left_locks import clear_locks, note_locks
 from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
@@ -188,6 +188,8 @@ class Course:
             check_targets(sweep.study, sorted(asked.targets | asked.forced))
             if not asked.dry and not _only_results(sweep, asked):
                 self._claim(sweep, engine)
+            if sweep.plan and not _only_results(sweep, asked):
+                self._adopt(sweep, sweep.plan)
         if not asked.dry:
             known = [folder for sweep in self._sweeps for folder in sweep.claims.known]
             clear_locks(_NOTES, known, self._sources())
@@ -291,6 +293,21 @@ class Course:
                 log for one in study.experiments for logs in one.logs.values() for log in logs
             }
         return sources
+
+    def _adopt(self, sweep: Sweep, plan: Plan) -> None:
+        """Let Snakemake find finished what mlrunner has finished; a dry run writes nothing."""
+        asked = self._asked
+        if asked.dry:
+            forced = session.forced_runs(
+                everything=asked.everything, names=asked.forced, stages=sweep.stages
+            )
+            adoption.assume(plan, forced)
+        elif not sweep.claims.has_output:
+            return  # another workflow has the folder, and has adopted what there is
+        else:
+            adoption.adopt(plan)
+        for line in adoption.messages(plan, dry=asked.dry):
+            session.say(line)
 
     def _running(
         self, jobs: Mapping[str, int], engine: Engine

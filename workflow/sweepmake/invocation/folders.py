@@ -147,6 +147,11 @@ class SweepClaims:
         """The folders that this workflow has claimed."""
         return [c.folder for c in (self._output, self._results) if c and c.is_held]
 
+    @property
+    def has_output(self) -> bool:
+        """Whether this workflow has claimed the folder of the experiments."""
+        return self._output is not None and self._output.is_held
+
     def take(self, holder: Holder) -> None:
         """Take what can be had; no folder is made for that, but the one of the experiments."""
         if self._output:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepmake.errors import SweepmakeError
+from sweepmake.invocation.adoption import held_lines
 from sweepmake.runs import records
 from sweepmake.runs.newest_logs import outdated
 from sweepmake.runs.slots import can_take
@@ -171,6 +172,8 @@ def outcome(plan: Plan, since: float) -> str:
         for stage in experiment.stages:
             record = records.read_record(f"{plan.records(name)}/{stage}.json") or {}
             state = "waiting" if stage in old else str(record.get("state", "waiting"))
+            if state == "waiting" and name in plan.kept.held:
+                state = "held"
             if state == "finished" and float(str(record["ended"])) < since:
                 state = "finished before"
             counts[state] += 1
@@ -185,9 +188,11 @@ def outcome(plan: Plan, since: float) -> str:
         ("lost", "lost"),
         ("running", "still running"),
         ("waiting", "not started"),
+        ("held", "held back"),
     ]
     parts = [f"{counts[key]} {label}" for key, label in shown if counts[key]]
     lines = [f"Runs: {', '.join(parts) or 'none'}"]
+    lines += held_lines(plan)
     lines += failed[:_MOST_SHOWN]
     if len(failed) > _MOST_SHOWN:
         lines.append(f"  … and {len(failed) - _MOST_SHOWN} more")

@@ -58,6 +58,13 @@ class Config:
     sample: int | None = key(number(least=1), None, "Draw so many experiments from each document")
     sample_seed: int = key(number(least=0), 0, "The seed of the draw")
     no_subdir: bool = key(switch(), False, "All experiments share the output folder itself")
+    mlrunner: Literal["match", "keep", "again"] = key(
+        choice(("match", "keep", "again")),
+        "match",
+        "What becomes of runs that mlrunner finished in the output folder. Those of today's "
+        "command count as finished; of another, `match` holds their experiments back, `keep` takes "
+        "them as they are, `again` runs them again",
+    )
     debug: bool = key(
         switch(), False, "Run the first experiment only, its output live on the terminal"
     )

@@ -39,6 +39,7 @@ __all__ = [
     "experiment_name",
     "identity",
     "join_entries",
+    "mlrunner_key",
     "name_entry",
     "repeats",
     "safe_value",
@@ -182,7 +183,7 @@ def _decode_value(text: str) -> Value:
     return number if text in (repr(number), f"{number:g}") and text != "-0" else text
 
 
-def _mlrunner_key(key: str) -> str:
+def mlrunner_key(key: str) -> str:
     """Return a key as mlrunner's snake2camel(key, shrink_keep=2) writes it."""
     words = key.split("-") if "-" in key else key.split("_")
     return "".join([w[:2].title() if len(w) > 2 else w for w in words[:-1]]) + words[-1].title()
@@ -190,7 +191,7 @@ def _mlrunner_key(key: str) -> str:
 
 def _encode_key(key: str) -> str:
     """Return a key as it stands in a name: as mlrunner does if that decodes, else in full."""
-    short = _mlrunner_key(key)
+    short = mlrunner_key(key)
     if _decode_key(short) == key:
         return short
     words = [word for word in re.split(r"[^0-9A-Za-z]+", key) if word]
