@@ -136,7 +136,7 @@ class Storm:
             living.append(command)
             again = kills > 0 and self.kills < self._most
             if again:
-                kills -= self._kill(phase, command)
+                kills -= self._kill(phase, living)
             if not (again and self._draw.random() < 0.5):
                 for each in living:
                     self._await(sweep, phase, each)
@@ -152,16 +152,16 @@ class Storm:
         self._note(sweep, phase, broken)
         return command.returncode == 0
 
-    def _kill(self, phase: str, command: subprocess.Popen[bytes]) -> int:
+    def _kill(self, phase: str, living: list[subprocess.Popen[bytes]]) -> int:
         """Kill something within the next seconds; return 0 where nothing of the kind was there."""
         moment = time.monotonic() + self._draw.uniform(0, LATEST_S[phase])
         whole = self._draw.random() < 0.3
         number = self._draw.choice(SIGNALS)
         patient = self._draw.random() < 0.8  # then it is not the workflow, if it can be another
-        while time.monotonic() < moment and command.poll() is None:
+        while time.monotonic() < moment and _is_any_alive(living):
             time.sleep(LOOK_S)
         end = time.monotonic() + PATIENCE_S
-        while command.poll() is None and time.monotonic() < end:
+        while _is_any_alive(living) and time.monotonic() < end:
             found: dict[str, list[Process]] = {}
             for one in find_processes(self._token):
                 if one.part:
@@ -173,7 +173,7 @@ class Storm:
                 return self._send(phase, self._draw.choice(of_part), number, whole=whole)
             time.sleep(LOOK_S)
         # a command that had nothing left to do is no kill, but must not be typed for ever
-        return int(command.poll() == 0)
+        return 1
 
     def _send(self, phase: str, to: Process, number: signal.Signals, *, whole: bool) -> int:
         try:
@@ -198,3 +198,7 @@ class Storm:
 
     def _note(self, sweep: Sweep, where: str, broken: Sequence[str]) -> None:
         self.broken += [f"sweep {sweep.folder.name}, {where}: {promise}" for promise in broken]
+
+
+def _is_any_alive(commands: list[subprocess.Popen[bytes]]) -> bool:
+    return any(command.poll() is None for command in commands)

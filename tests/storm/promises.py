@@ -51,9 +51,11 @@ def repeated(events: list[Event], known: dict[tuple[str, int], int]) -> Iterator
 
 def broken_in_words(said: str) -> Iterator[str]:
     """Yield the lines that no user should have to read."""
-    for line in said.splitlines():
+    lines = said.splitlines()
+    for at, line in enumerate(lines):
         if _FORBIDDEN.search(line):
-            yield f"was said: {line.strip()[:200]}"
+            around = " / ".join(one.strip() for one in lines[max(0, at - 2) : at + 3])
+            yield f"was said: {around[:400]}"
 
 
 def broken_at_the_end(sweep: Sweep) -> Iterator[str]:
