@@ -135,11 +135,13 @@ def test_what_stage_runners_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         "SWEEPMAKE_SLOTS": "0,1;2",
         "SWEEPMAKE_LOCKS": "locks",
         "SWEEPMAKE_FORCE": "*\ntrain",
+        "SWEEPMAKE_GRACE": "20",
     }
     assert told["SWEEPMAKE_OMP_NUM_THREADS"] == "3"
     assert "SWEEPMAKE_MKL_NUM_THREADS" not in told
-    loud = environment(slots("0"), (), debug=True, quiet=True)
+    loud = environment(slots("0"), (), debug=True, quiet=True, grace_s=90)
     assert (loud["SWEEPMAKE_DEBUG"], loud["SWEEPMAKE_QUIET"]) == ("1", "1")
+    assert loud["SWEEPMAKE_GRACE"] == "90"
 
 
 def test_what_an_outer_workflow_told_is_forgotten() -> None:

@@ -21,6 +21,7 @@ from sweepmake.params.log_keys import LogKeys
         ({"gpus": 3}, Config(gpus=("3",))),
         ({"sample": 1, "sample_seed": 0}, Config(sample=1, sample_seed=0)),
         ({"sample_seed": 5}, Config(sample_seed=5)),
+        ({"grace": 300}, Config(grace=300)),
         ({"no_subdir": "True"}, Config(no_subdir=True)),
         ({"debug": "false", "no_subdir": True}, Config(no_subdir=True)),
         ({"output": "./runs//a/", "results": "/r/"}, Config(output="runs/a", results="/r")),

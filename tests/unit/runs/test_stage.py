@@ -334,7 +334,7 @@ def test_a_second_signal_kills(runner: Runner) -> None:
     process = runner.start("trap '' INT TERM; touch started; while :; do sleep 0.1; done")
     wait_for(runner.folder / "started")
     process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
+    time.sleep(1.1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=SECONDS)
     assert process.returncode == 137

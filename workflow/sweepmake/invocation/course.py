@@ -245,7 +245,10 @@ class Course:
             everything=asked.everything, names=asked.forced, stages=sweep.stages
         )
         session.save_params(plan)
-        return session.environment(slots, forced, debug=plan.config.debug, quiet=quiet)
+        config = plan.config
+        return session.environment(
+            slots, forced, debug=config.debug, quiet=quiet, grace_s=config.grace
+        )
 
     def _is_made(self, sweep: Sweep, marker: str) -> bool:
         """Return whether this invocation has made what a marker stands for."""

@@ -131,7 +131,12 @@ def check_slots(plan: Plan, slots: Slots, asked: int | None) -> str | None:
 
 
 def environment(
-    slots: Slots, forced: Collection[str], *, debug: bool, quiet: bool = False
+    slots: Slots,
+    forced: Collection[str],
+    *,
+    debug: bool,
+    quiet: bool = False,
+    grace_s: int = 20,
 ) -> dict[str, str]:
     """Return what the stage runners of this invocation are told through the environment.
 
@@ -140,6 +145,7 @@ def environment(
         forced: what runs again although it has finished, as `forced_runs` returns it.
         debug: whether the commands' output is shown live.
         quiet: whether the stage runners write to their logs only.
+        grace_s: seconds that a run has from the first signal to SIGKILL.
     """
     told = {
         "SWEEPMAKE_TIME": time.strftime("%Y%m%d.%H%M%S"),
@@ -148,6 +154,7 @@ def environment(
         "SWEEPMAKE_LOCKS": slots.folder,
         "SWEEPMAKE_COMMIT": _commit(),
         "SWEEPMAKE_FORCE": "\n".join(sorted(forced)),
+        "SWEEPMAKE_GRACE": str(grace_s),
     }
     if debug:
         told["SWEEPMAKE_DEBUG"] = "1"

@@ -65,6 +65,11 @@ class Config:
         "hints",
         "What `runtime` and `mem_mb` of a stage are: hints for a cluster, or limits that end a run",
     )
+    grace: int = key(
+        number(least=1),
+        20,
+        "Seconds that a run has to end, from the first signal that asks it to, before it is killed",
+    )
     metric: Mapping[str, MetricPattern] = key(
         METRICS,
         {},

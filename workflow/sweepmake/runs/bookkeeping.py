@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from sweepmake.runs.run import Run
 
-__all__ = ["close_record", "make_good", "open_log", "save"]
+__all__ = ["close_record", "make_good", "open_log", "save", "write_param"]
+
+_SPECIAL = set(" '\"\\$`;&|<>()*?[]{}~#!\n\t")
 
 
 def open_log(run: Run, now: str) -> tuple[str, int]:
@@ -42,18 +44,28 @@ def close_record(run: Run, record: Mapping[str, object]) -> OSError | None:
         The first no of the system. What could not be written then, the run's next start does.
     """
     saving = Saving()
-    try:
-        os.makedirs(run.records, exist_ok=True)  # the command may have removed its folder
-    except OSError as error:
-        return error
+    if not os.path.isdir(run.records):  # the command has removed its folder
+        try:
+            os.makedirs(run.records, exist_ok=True)
+            write_param(run, record)
+        except OSError as error:
+            return error
     line = records.to_json(record)
-    saving.keep(str(record["log"]))
-    saving.keep(f"{run.folder}/param{run.suffix}")
+    _save_stat(saving, run, record)
     saving.replace(run.record_path("json"), line)
     saving.append(f"{run.records}/runs.jsonl", line)
-    _save_stat(saving, run, record)
+    saving.keep(str(record["log"]))
+    saving.keep(f"{run.folder}/param{run.suffix}")
     saving.commit()
     return saving.problem
+
+
+def write_param(run: Run, record: Mapping[str, object]) -> None:
+    """Write `param` as mlrunner does, with the command as a shell would be given it."""
+    script = f"CUDA_VISIBLE_DEVICES={record['slot']} {record['command']}"
+    script += f" > {_shell_quote(str(record['log']))} 2>&1"
+    parameters = f"{run.parameters}_time: '{str(record['id']).partition('-')[0]}'\n"
+    records.update_param(f"{run.folder}/param{run.suffix}", parameters, run.stage, script)
 
 
 def make_good(run: Run, record: Mapping[str, object]) -> None:
@@ -83,6 +95,11 @@ def save(path: str, text: str) -> None:
     saving.commit()
     if saving.problem:
         raise saving.problem
+
+
+def _shell_quote(text: str) -> str:
+    """Do what shlex.quote does, which imports re."""
+    return "'" + text.replace("'", "'\"'\"'") + "'" if set(text) & _SPECIAL else text
 
 
 def _save_stat(saving: Saving, run: Run, record: Mapping[str, object]) -> None:

@@ -31,6 +31,7 @@ WRAPPER = (
 )
 START_UP = __file__.rpartition("/")[0] + "/command.bash"
 GRACE_S = 20.0  # from the first signal to SIGKILL
+AGAIN_S = 1.0  # by which one Ctrl-C comes from the terminal and from the workflow
 LATE_S = 0.5  # by which a scheduler's signal may reach this program after the command
 LINGER_S = 2.0  # in which what reads the command's output (`> >(tee log)`) comes to its end
 LONGEST_PAUSE_S = 0.5  # between two looks at a group whose shell has ended
@@ -56,6 +57,7 @@ class Child:
     """
 
     __slots__ = (
+        "_caught_at",
         "_exit_path",
         "_grace_s",
         "_kill_at",
@@ -80,6 +82,7 @@ class Child:
         self.caught = 0
         self.ended_for = ""
         self.interrupted = False
+        self._caught_at = 0.0
         self._grace_s = grace_s
         self._tell = tell
         self._exit_path = ""
@@ -164,7 +167,7 @@ class Child:
         self.pid = 0
         signal.setitimer(signal.ITIMER_REAL, 0)
         # a command that had come to a good end when the signal came has finished
-        if self.caught and (code or records.read_exit(self._exit_path) != (0, True)):
+        if self.caught and (code or self._written() != (0, True)):
             self.interrupted = True
         return code, usage
 
@@ -217,34 +220,48 @@ class Child:
         """
         pause, began = 0.005, time.monotonic()
         next_look = began + every_s
-        told = self.interrupted = False
+        told = False
         while left := groups.members(self.pid):
             now = time.monotonic()
-            written, by_itself = records.read_exit(self._exit_path)
-            if by_itself and written is not None:
-                code = written
-            died = not by_itself and code > 128
+            died = code > 128 and not self._written()[1]
             if died and not told and not self._kill_at:
-                told = self.interrupted = True
-                self._tell(f"WAIT    its shell was killed, {groups.name(left)} lives on")
+                told = True
+                self._tell(f"WAIT    for what its killed shell has left: {groups.name(left)}")
             elif not died and not self._kill_at and now > began + LINGER_S:
-                self._tell(f"LEFT    {groups.name(left)} outlived the command, and is ended")
+                self._tell(f"LEFT    ended what the command left behind: {groups.name(left)}")
                 self._stop(signal.SIGTERM)
             if look is not None and not self.ended_for and now > next_look:
                 self._look(look)
                 next_look = now + every_s
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
-        return code
+        written, by_itself = self._written()
+        self.interrupted = told and not by_itself
+        return written if by_itself and written is not None else code
+
+    def _written(self) -> tuple[int | None, bool]:
+        """Return the exit code that a shell has written, and whether it was the command's own."""
+        try:
+            return records.read_exit(self._exit_path)
+        except OSError:
+            return None, False  # as if it could not write: nobody else may end because of that
 
     def _look(self, look: Callable[[], str]) -> None:
-        if reason := look():
+        try:
+            reason = look()
+        except OSError:
+            return  # no file descriptors at this moment: there will be another look
+        if reason:
             self.end(reason)
 
     def _pass_on(self, number: int, _frame: object) -> None:
-        again = number == self.caught
-        self.caught = self.caught or number
-        self._stop(signal.SIGKILL if again else number)
+        now = time.monotonic()
+        if not self.caught:
+            self.caught, self._caught_at = number, now
+            self._stop(number)
+        elif number == self.caught and now - self._caught_at > AGAIN_S:
+            self._stop(signal.SIGKILL)
+        # else it is the same wish in another way, and the command is at work on it already
 
     def _stop(self, number: int) -> None:
         """Send the group a signal; the first one begins the grace time."""

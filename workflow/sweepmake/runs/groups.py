@@ -70,8 +70,10 @@ def _lives_in(pid: str, group: int) -> bool:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             # the name, in parentheses, may hold anything: proc(5), fields 3, 5 and 20
             fields = file.read(1024).rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False  # it has just ended, or is another user's
     except OSError:
-        return False
+        return True  # no file descriptors at this moment: nothing may be unlocked because of that
     if int(fields[2]) != group:
         return False
     # of a process whose first thread has ended, the others go on
