@@ -175,9 +175,9 @@ def _alone(lines: Sequence[str]) -> list[tuple[int, str]]:
     for at in range(max(0, len(lines) - _BARE), len(lines)):
         line = lines[at]
         alone = _ALONE.match(line)
-        tail = not line.startswith((*_INDENTED, "SystemExit")) and any(
-            map(_FRAME.match, lines[max(0, at - 3) : at])
-        )
+        before = lines[max(0, at - 3) : at]  # a frame is its place, its text, and what marks it
+        tail = not line.startswith((*_INDENTED, "SystemExit")) and any(map(_FRAME.match, before))
+        tail = tail and before[-1].startswith(_INDENTED)
         if (alone or (tail and _EXCEPTION.match(line))) and not _survived(lines, at, own=True):
             found.append((at, alone["text"] if alone else line))
     return found
