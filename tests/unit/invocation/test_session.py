@@ -130,6 +130,7 @@ def test_what_stage_runners_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     told = environment(slots("0,1", "2"), {"train", "*"}, debug=False)
     assert re.fullmatch(r"\d{8}\.\d{6}", told.pop("SWEEPMAKE_TIME"))
+    assert told.pop("SWEEPMAKE_INVOCATION").endswith(f"-{os.getpid()}")
     del told["SWEEPMAKE_COMMIT"]
     assert {key: value for key, value in told.items() if "THREADS" not in key} == {
         "SWEEPMAKE_SLOTS": "0,1;2",
