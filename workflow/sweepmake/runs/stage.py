@@ -179,7 +179,7 @@ def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
         record["exit_code"] = code
         record["ended"] = ended
         record["wall_time_s"] = round(ended - float(str(record["started"])), 3)
-    if problem := close_record(run, record):
+    if problem := close_record(run, record, later=True):
         raise problem
     return record
 
