@@ -37,8 +37,13 @@ def open_log(run: Run, now: str) -> tuple[str, int]:
             now = fresh
 
 
-def close_record(run: Run, record: Mapping[str, object]) -> OSError | None:
+def close_record(run: Run, record: Mapping[str, object], *, later: bool = False) -> OSError | None:
     """Write down how a run ended: its record, the list of all runs, `stat`; on the disk.
+
+    Args:
+        run: the run.
+        record: its record, complete.
+        later: whether the run ended before this program started, so that it may be listed already.
 
     Returns:
         The first no of the system. What could not be written then, the run's next start does.
@@ -53,7 +58,8 @@ def close_record(run: Run, record: Mapping[str, object]) -> OSError | None:
     line = records.to_json(record)
     _save_stat(saving, run, record)
     saving.replace(run.record_path("json"), line)
-    saving.append(f"{run.records}/runs.jsonl", line)
+    if not (later and _is_listed(run, record)):
+        saving.append(f"{run.records}/runs.jsonl", line)
     saving.keep(str(record["log"]))
     saving.keep(f"{run.folder}/param{run.suffix}")
     saving.commit()
@@ -75,8 +81,7 @@ def make_good(run: Run, record: Mapping[str, object]) -> None:
         OSError: the system says no again.
     """
     saving = Saving()
-    listed = f'"id": {records.quote(str(record["id"]))}'
-    if listed not in "".join(records.read_lines(f"{run.records}/runs.jsonl")):
+    if not _is_listed(run, record):
         saving.append(f"{run.records}/runs.jsonl", records.to_json(record))
     _save_stat(saving, run, record)
     saving.commit()
@@ -100,6 +105,11 @@ def save(path: str, text: str) -> None:
 def _shell_quote(text: str) -> str:
     """Do what shlex.quote does, which imports re."""
     return "'" + text.replace("'", "'\"'\"'") + "'" if set(text) & _SPECIAL else text
+
+
+def _is_listed(run: Run, record: Mapping[str, object]) -> bool:
+    listed = f'"id": {records.quote(str(record["id"]))}'
+    return any(listed in line for line in records.read_lines(f"{run.records}/runs.jsonl"))
 
 
 def _save_stat(saving: Saving, run: Run, record: Mapping[str, object]) -> None:

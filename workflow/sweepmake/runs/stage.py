@@ -128,7 +128,7 @@ def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
         from sweepmake.runs import watch
 
         watch.judge(run, record)
-    if problem := close_record(run, record):
+    if problem := close_record(run, record, later=True):
         raise problem
     return record
 
