@@ -116,3 +116,32 @@ def test_kinds_are_words_that_stay() -> None:
         "shape mismatch", "usage error", "node failure",
     }  # fmt: skip
     assert all(re.fullmatch(r"[A-Za-z() ]+", kind) for kind in KINDS)
+
+
+TRACE = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (f"{TRACE}KeyError: 'k'\nException ignored in: <f>\n{TRACE}AssertionError: x\n",
+         "Python exception"),
+        (f"{TRACE}ModuleNotFoundError: No module named 'apex'\ngoing on without it\nbye\n",
+         "failed"),
+        (f"{TRACE}ModuleNotFoundError: No module named 'apex'\nbye\n", "missing module"),
+        (f"{TRACE}IndexError: of one\n{TRACE}RuntimeError: x: Connection closed by peer\n",
+         "Python exception"),
+        (f"{TRACE}OSError: x\n\nDuring handling of the above exception, another exception "
+         f"occurred:\n\n{TRACE}ValueError: no backend\n", "Python exception"),
+        (f"{TRACE}torch.OutOfMemoryError: CUDA out of memory.\n\nDuring handling of the above "
+         f"exception, another exception occurred:\n\n{TRACE}ValueError: x\n", "out of GPU memory"),
+        ("RuntimeError: CUDA out of memory, trying again\nbye\n", "failed"),
+        (f"{TRACE}SystemExit: 3\n", "failed"),
+    ],
+)  # fmt: skip
+def test_what_counts_as_the_exception(tmp_path: Path, text: str, kind: str) -> None:
+    """Not one that was ignored, survived, or raised because another rank had gone."""
+    (tmp_path / "log").write_text(f"epoch 1\n{text}")
+    found = describe_run({"state": "failed", "exit_code": 1, "log": str(tmp_path / "log")})
+    assert found is not None
+    assert found.kind == kind

@@ -43,6 +43,11 @@ Root Cause (first observed failure):
   traceback : {2}
 ============================================================
 """
+TRACE = """\
+Traceback (most recent call last):
+  File "/ws/train.py", line 61, in <module>
+    main()
+"""
 MPIRUN = """\
 --------------------------------------------------------------------------
 Primary job  terminated normally, but 1 process returned
@@ -80,6 +85,8 @@ def expanded(line: str) -> str:
     """A line of the collection as a log has it: a line that starts with % stands for many."""
     if not line.startswith("%"):
         return line.replace("\\r", "\r").replace("\\e", "\x1b") + "\n"
+    if line == "%trace":
+        return TRACE
     name, first, *rest = line.split(" ", 2)
     if name == "%train":
         return "".join(f"epoch={at} loss={9 / (at + 9):.4f}\n" for at in range(int(first)))

@@ -256,6 +256,58 @@ def test_a_run_that_finished_while_nobody_watched_counts(runner: Runner) -> None
     assert yaml.safe_load(runner.path("stat").read_text()) == {"train": "finished"}
 
 
+def test_who_holds_a_run_is_told(runner: Runner) -> None:
+    """The process group of its command, since when; a lock of the last version says no more."""
+    go = runner.folder / "go"
+    os.mkfifo(go)
+    first = runner.start("touch started; read < go; echo done")
+    wait_for(runner.folder / "started")
+    shell = subprocess.run(["pgrep", "-P", str(first.pid)], capture_output=True, text=True).stdout
+    second = runner.start("touch started; read < go; echo done")
+    assert second.stderr is not None
+    assert re.fullmatch(
+        rf"WAIT    an earlier run is still alive \(process {shell.strip()}, since \d\d:\d\d\), "
+        r"train: 1/1, output/E\n",
+        second.stderr.readline(),
+    )
+    go.write_text("\n")
+    assert first.wait(SECONDS) == second.wait(SECONDS) == 0
+    held = ["flock", str(runner.path(".sweepmake/train.lock")), "sh", "-c", "echo; read x"]
+    with subprocess.Popen(held, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as old:
+        assert old.stdout is not None
+        assert old.stdout.readline() == "\n"
+        third = runner.start("touch started; read < go; echo done")
+        wait_for_text(third, "WAIT    an earlier run is still alive (another process), train")
+        old.communicate("\n")
+    assert third.wait(SECONDS) == 0
+
+
+def test_what_a_kill_kept_from_being_written_is_written_later(runner: Runner) -> None:
+    """A kill between two of the files of an end: the list of runs and stat are made good, once."""
+    assert runner.run("echo 1")[0] == 0
+    history, stat = runner.path(".sweepmake/runs.jsonl"), runner.path("stat")
+    line = history.read_text()
+    history.unlink()
+    stat.write_text("train: running\n")
+    for _ in range(2):
+        assert "SKIP" in runner.run("echo 1")[1]
+        assert history.read_text() == line
+        assert stat.read_text() == "train: finished\n"
+    record = runner.path(".sweepmake/train.json")
+    record.write_text(record.read_text().replace('"finished"', '"running"'))
+    assert "SKIP" in runner.run("echo 1")[1]
+    assert history.read_text() == line
+
+
+def test_temporary_files_that_a_kill_has_left_are_used_up(runner: Runner) -> None:
+    """Each has one name, so that they cannot pile up, and the next run of the stage takes it."""
+    runner.path(".sweepmake").mkdir(parents=True)
+    for name in ("param.train", "stat.train", ".sweepmake/train.json", ".sweepmake/train.done"):
+        runner.path(f"{name}.tmp").write_text("half a fi")
+    assert runner.run("echo 1")[0] == 0
+    assert not list(runner.path("").rglob("*.tmp"))
+
+
 def test_a_run_whose_command_died_with_it_runs_again(runner: Runner) -> None:
     """Runner and command are killed -9: the attempt is recorded as lost, and a new one starts."""
     first = runner.start("touch started; sleep 60")

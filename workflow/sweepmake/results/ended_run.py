@@ -66,13 +66,20 @@ _FRESH = 3  # an exception so near to the end explains a SIGKILL or SIGTERM too
 _NO_PROGRAM = re.compile(
     r"unable to find the specified executable|execve\(\): .*No such file|execvp error on file"
 )
+_NO_EXECUTION = re.compile(r"execve\(\): .*Permission denied")
 _EXECUTABLE = re.compile(r"^Executable: |execve\(\)|execvp error")
 _NOT_FOUND = re.compile(r": (?:command not found|not found|No such file or directory)$|not found: ")
 _DENIED = re.compile(r": Permission denied$")
-_LIBRARY = re.compile(r"error while loading shared libraries")
-_ABORT = re.compile(r"MPI_ABORT was invoked|application called MPI_Abort|MPI_Abort\(")
-_SIGNALS = {2: "interrupted", 4: "aborted", 6: "aborted", 7: "aborted", 8: "aborted", 9: "killed",
-            11: "segmentation fault", 15: "killed"}  # fmt: skip
+_LIBRARY = re.compile(r"error while loading shared libraries|symbol lookup error")
+_ABORT = re.compile(
+    r"MPI_ABORT was invoked|application called MPI_Abort|MPI_Abort\(|MPI_ERRORS_ARE_FATAL|"
+    r"Fatal error in (?:internal_|P)?MPI_"
+)
+_MPI_ERROR = re.compile(r"MPI_ERR_[A-Z]")
+# 1, 10, 12: the terminal has gone, a batch system gives notice; 24: the limit of CPU time
+_SIGNALS = {1: "killed", 2: "interrupted", 3: "aborted", 4: "aborted", 5: "aborted", 6: "aborted",
+            7: "aborted", 8: "aborted", 9: "killed", 10: "killed", 11: "segmentation fault",
+            12: "killed", 15: "killed", 24: "timeout"}  # fmt: skip
 
 
 def describe_run(record: Mapping[str, object]) -> Failure | None:
@@ -225,7 +232,8 @@ def _by_scheduler(evidence: _Evidence) -> _Verdict | None:
             return kind, told[kind]
     if any(map(_NO_PROGRAM.search, evidence.said)):
         return "command not found", _find(evidence.said, _EXECUTABLE)
-    return None
+    denied = _find(evidence.said, _NO_EXECUTION)
+    return ("permission", denied) if denied else None
 
 
 def _by_workflow(evidence: _Evidence) -> _Verdict | None:
@@ -249,7 +257,7 @@ def _by_exit_code(evidence: _Evidence) -> _Verdict | None:
 def _by_signal(evidence: _Evidence) -> _Verdict | None:
     """A signal from outside ended it; who is out of memory may say so and be killed."""
     fresh = evidence.exception is not None and evidence.exception.after < _FRESH
-    if evidence.signal not in (2, 9, 11, 15) or fresh:
+    if evidence.signal not in (1, 2, 9, 10, 11, 12, 15, 24) or fresh:
         return None
     for text in reversed(evidence.lines[-_FRESH * 3 :]):
         if kind := kind_of_memory(text):
@@ -275,7 +283,8 @@ def _by_exception(evidence: _Evidence) -> _Verdict | None:
 def _by_last_lines(evidence: _Evidence) -> _Verdict | None:
     """The program's last lines say it, or the signal by which it ended itself."""
     last = evidence.last
-    if refused := usage_line(last):
+    asked = (usage_line(lines, evidence.exit_code) for lines in (last, evidence.said))
+    if refused := next(filter(None, asked), ""):
         return "usage error", refused
     witnesses: tuple[Callable[[str], str], ...]
     witnesses = (kind_of_last_line, kind_of_library, kind_of_end)
@@ -289,7 +298,9 @@ def _by_last_lines(evidence: _Evidence) -> _Verdict | None:
 def _by_abort(evidence: _Evidence) -> _Verdict | None:
     """Some rank called MPI_Abort."""
     told = _find(evidence.said, _ABORT)
-    return ("MPI abort", _last(evidence.lines) or told) if told else None
+    if not told:
+        return None
+    return "MPI abort", _find(evidence.said, _MPI_ERROR) or _last(evidence.lines) or told
 
 
 def _find(lines: Sequence[str], sign: re.Pattern[str]) -> str:
@@ -308,7 +319,7 @@ def _last(lines: Sequence[str]) -> str:
     telling = (
         line
         for line in reversed(without_second_hand(lines))
-        if not SHELL.fullmatch(line) and not is_second_hand(line)
+        if not SHELL.fullmatch(line) and not is_second_hand(line) and re.search(r"\w", line)
     )
     return next(telling, "")
 

@@ -26,9 +26,11 @@ _SURELY = re.compile(
 # without a traceback: at the start of a line, or behind what a logger writes before an error
 _ALONE = re.compile(
     r"(?!ERROR: LoadError: )"  # Julia's
-    r"(?:.{0,100}\b(?:ERROR|CRITICAL|FATAL|Uncaught|Unhandled|caught)\b\W+(?:[\w./-]+\W+){0,4}?)?"
-    r"(?P<text>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exhausted)"
-    r"(?:: .*|:?$| \(see above for traceback\): .*))"
+    r"(?:.{0,100}\b(?i:error|critical|fatal|uncaught|unhandled|caught|exception|failed)\b\W+"
+    r"(?:[\w./-]+\W+){0,4}?|[EF]\d{4} \S+ +\d+ \S+\] )?"
+    r"(?P<text>(?:(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Interrupt|Exhausted)|Exception|"
+    r"StopIteration|BadZipFile)|\w+\.[Ee]rror|queue\.(?:Empty|Full))"
+    r"(?:: .*|:?$|\(['\"].*\)$| \(see above for traceback\): .*))"
 )
 # what stands before each line of a worker's: Ray and vLLM, exception groups
 _PREFIX = re.compile(
@@ -44,7 +46,8 @@ _SECOND_HAND = re.compile(
     r"ProcessRaisedException)\b|"
     r"RuntimeError: Horovod detected|.*Horovod has been shut down|"
     r".*(?:remote process exited|Connection (?:closed|reset) by peer|ncclRemoteError|"
-    r"Broken pipe)|(?:\w+\.)*(?:EOFError|BrokenPipeError|ConnectionResetError)\b"
+    r"Broken pipe)|RuntimeError: DataLoader worker \(pid\(s\) [\d, ]+\) exited unexpectedly|"
+    r"(?:\w+\.)*(?:EOFError|BrokenPipeError|ConnectionResetError)\b"
 )
 _CHAINED = re.compile(r"the above exception", re.IGNORECASE)
 _CAUSE = re.compile(r"direct cause", re.IGNORECASE)
@@ -94,9 +97,11 @@ def find_exception(lines: Sequence[str]) -> Raised | None:
     kind, decides = _told(lines, at, line)
     for before, text in reversed(found):
         links = [place for place in chained if before < place < at]
+        if not links:
+            continue
         told = _told(lines, before, text)
         counts = told[0] in _STRONG or any(_CAUSE.search(lines[place]) for place in links)
-        if links and counts and told[0] and kind in ("", told[0]):
+        if counts and told[0] and kind in ("", told[0]):
             kind, decides = told
     return Raised(line, kind, decides, len(lines) - 1 - at)
 
@@ -138,7 +143,8 @@ def _with_tracebacks(lines: Sequence[str]) -> tuple[list[tuple[int, str]], list[
     for at, line in enumerate(lines):
         if _TRACEBACK.search(line):
             end = _end_of_traceback(lines, at + 1)
-            if end is not None and not _survived(lines, end):
+            exit_ = end is not None and lines[end].startswith("SystemExit")
+            if end is not None and not exit_ and not _survived(lines, end):
                 found.append((end, lines[end]))
         elif _CHAINED.search(line):
             chained.append(at)
@@ -169,7 +175,9 @@ def _alone(lines: Sequence[str]) -> list[tuple[int, str]]:
     for at in range(max(0, len(lines) - _BARE), len(lines)):
         line = lines[at]
         alone = _ALONE.match(line)
-        tail = not line.startswith(_INDENTED) and any(map(_FRAME.match, lines[max(0, at - 3) : at]))
+        before = lines[max(0, at - 3) : at]  # a frame is its place, its text, and what marks it
+        tail = not line.startswith((*_INDENTED, "SystemExit")) and any(map(_FRAME.match, before))
+        tail = tail and before[-1].startswith(_INDENTED)
         if (alone or (tail and _EXCEPTION.match(line))) and not _survived(lines, at, own=True):
             found.append((at, alone["text"] if alone else line))
     return found
@@ -182,7 +190,8 @@ def _survived(lines: Sequence[str], at: int, *, own: bool = False) -> bool:
 
 def _told(lines: Sequence[str], at: int, line: str) -> tuple[str, str]:
     """Return the kind that an exception tells, and the line of its message that does."""
-    if kind := kind_of_exception(line):
+    kind = kind_of_exception(line)
+    if kind and not line.endswith(":"):
         # NCCL names its error in a line of its own
         last = [more for more in lines[at + 1 : at + 5] if kind == "NCCL" and more == _LAST_ERROR]
         after = lines.index(last[0], at + 1) + 1 if last else len(lines)
@@ -191,6 +200,7 @@ def _told(lines: Sequence[str], at: int, line: str) -> tuple[str, str]:
         for more in lines[at + 1 : at + 1 + _MESSAGE]:
             if _TRACEBACK.search(more):
                 break
-            if kind := kind_of_exception(more.strip()):
-                return kind, more
-    return "", line
+            told = kind_of_exception(more.strip())
+            if told and kind in ("", told):
+                return told, more
+    return kind, line

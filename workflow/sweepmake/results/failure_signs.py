@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 __all__ = [
     "HANDLED",
@@ -22,14 +23,15 @@ _Signs = tuple[tuple[str, re.Pattern[str]], ...]
 # what the batch system, the kernel and the launcher say of what they ended
 _SCHEDULER: _Signs = (
     ("timeout", re.compile(
-        r"DUE TO TIME LIMIT|PBS: job killed: (?:walltime|cput)|TERM_RUNLIMIT")),
+        r"DUE TO TIME LIMIT|PBS: job killed: (?:walltime|cput)|TERM_RUNLIMIT|"
+        r"^CPU time limit exceeded")),
     ("out of memory", re.compile(
         r"Detected \d+ oom[-_]kill event|\bOOM[- ]?Killed\b|task[s ][\d,\- \[\]]*: Out Of Memory|"
         r"Out of memory: Kill|invoked oom-killer|Memory cgroup out of memory|TERM_MEMLIMIT|"
         r"PBS: job killed: (?:v?mem|pmem)", re.IGNORECASE)),
     ("node failure", re.compile(
         r"DUE TO NODE FAIL|srun: error: Node failure|(?:ORTE|PRTE) has lost communication|"
-        r"lost communication with a remote daemon")),
+        r"lost communication with a remote daemon|daemon has unexpectedly failed")),
     ("killed", re.compile(r"DUE TO (?:PREEMPTION|JOB REQUEUE)|TERM_PREEMPT")),
 )  # fmt: skip
 
@@ -37,7 +39,8 @@ _MEMORY: _Signs = (
     ("out of memory", re.compile(
         r"DefaultCPUAllocator|by allocator (?:cpu|mklcpu)|Unable to allocate .* for an array|"
         r"^(?:\w+\.)*(?:Array)?MemoryError\b(?!.*CUDA)|std::bad_alloc(?!.*CUDA)|"
-        r"Cannot allocate memory|java\.lang\.OutOfMemoryError|"
+        r"Cannot allocate memory|java\.lang\.OutOfMemoryError|cannot allocate vector of size|"
+        r"ArrowMemoryError|malloc of size \d+ failed|running low on memory|WinError 1455|"
         r"(?:insufficient|out of) shared memory|killed by signal: Bus error|"
         r"unable to (?:open|write|mmap|allocate).{0,30}(?:shared memory|</?torch_)|"
         r"/dev/shm/.*No space left|No space left.*/dev/shm/|"
@@ -50,9 +53,15 @@ _MEMORY: _Signs = (
         r"cuda(?:ErrorMemoryAllocation|Malloc failed)|hipErrorOutOfMemory|"
         r"CU(?:BLAS|DNN|SPARSE|SOLVER)_STATUS_ALLOC_FAILED|cuda runtime error \(2\)|"
         r"(?:torch\.(?:cuda\.)?|cupy\S*\.)OutOfMemoryError|\bOOM when allocating|"
-        r"out_of_memory: CUDA|"
+        r"out_of_memory: CUDA|Triton Error \[CUDA\]: out of memory|cuMemAlloc failed|"
+        r"\bTried to allocate [\d.]+ [KMG]iB|Dst tensor is not initialized|"
+        r"(?:GPU|device|CUDA).{0,40}\bout of memory|out of memory.{0,40}\b(?:GPU|device|CUDA)|"
+        r"Failed to allocate .{0,60}on device|No available memory for the cache|"
         r"(?:RESOURCE_EXHAUSTED|ResourceExhausted|Resource exhausted: )"
         r"(?!.*(?:Received message|quota|rate limit))", re.IGNORECASE)),
+    ("out of memory", re.compile(
+        r"\bout of memory\b|not enough memory|\bOutOfMemoryError\b|bad_array_new_length",
+        re.IGNORECASE)),
 )  # fmt: skip
 
 _DIVERGED = (
@@ -62,6 +71,8 @@ _DIVERGED = (
         r"(?:\bnans?\b|\binfinite\b|non-?finite|not finite).{0,80}"
         r"\b(?:loss|gradients?|weights?)\b|"
         r"Minimum loss scale reached|loss scale already at minimum|Invalid loss, terminating|"
+        r"\bnan loss\b|(?:Tensor|Input) had (?:nan|inf)|(?:nan|inf)s? (?:detected|encountered)|"
+        r"\b(?:detected|encountered|found) (?:a )?(?:nan|inf)\b|contains either `?inf|"
         r"returned nan values in its|invalid value \((?:nan|inf)\) encountered|"
         r"to satisfy the constraint .*found invalid values", re.IGNORECASE))  # fmt: skip
 # apex halves the scale for ever, then divides by it
@@ -70,14 +81,22 @@ _NO_SCALE = re.compile(r"reducing loss scale to (?:0\.0|\d\S*e-[23]\d\d)$")
 _NCCL = (
     "NCCL", re.compile(
         r"^(?!.*terminated with exception: CUDA error).*?(?:"
-        r"\b[NR]CCL (?:error|failure|timeout|watchdog|operations? (?:have )?(?:failed|timed))|"
-        r"\bnccl(?:System|Remote|Internal|UnhandledCuda)Error|ncclInvalid(?:Usage|Argument)|"
+        r"\b[NR]CCL: |\b[NR]CCL (?:error|failure|timeout|watchdog|communicator)|"
+        r"\b[NR]CCL operations? .*(?:failed|timed)|have NCCL built in|"
+        r"ProcessGroupNCCL's watchdog|"
+        r"\bnccl[A-Z]\w*Error|ncclInvalid(?:Usage|Argument)|"
         r"ncclComm\w+ failed|DistBackendError|Watchdog caught collective operation timeout|"
         r"\bNCCL WARN\b)", re.IGNORECASE))  # fmt: skip
 
 _CUDA = (
     "CUDA error", re.compile(
-        r"\b(?:CUDA|HIP) (?:error: |failure \d|driver error|kernel failed)|cuda runtime error \(|"
+        r"\b(?:CUDA|HIP) (?:(?:runtime |driver )?(?:API )?error\b|failure \d|kernel failed)|"
+        r"cuda runtime error \(|Triton Error \[CUDA\]|\bCuda(?:API|Support)Error|cuInit failed|"
+        r"Check failed: .*(?:_STATUS_SUCCESS|cudaSuccess) \(|Unexpected error from cuda|"
+        r"driver on your system is too old|Blas x?GEMM.{0,20}launch failed|"
+        r"[Cc]uDNN (?:launch failure|version incompat|failed to initialize)|"
+        r"unable to find an engine to execute|GPU sync failed|nvrtc: error|"
+        r"failed to create cublas handle|Failed to get convolution algorithm|"
         r"\bCU(?:DNN|BLAS|SPARSE|SOLVER)_STATUS_(?!SUCCESS)|\bCUFFT_[A-Z]+_?[A-Z]*|cuDNN error|"
         r"\bCUDA_ERROR_[A-Z]|\b(?:cuda|hip)Error[A-Z]\w+|CUDA(?:Runtime|Driver)Error|"
         r"No CUDA GPUs are available|no CUDA-capable device|Found no NVIDIA driver|"
@@ -98,12 +117,16 @@ _DEVICE = (
         r"Expected object of (?:device type|backend) \w+ but got|"
         r"must have its parameters and buffers on device|tensors? (?:are|is) on different|"
         r"can't convert \w+(?::\d+)? device type tensor to numpy|"
-        r"device type for generator but found|incompatible devices for jitted|"
+        r"is not on the expected device|\b(?:on|at) the same (?:devices?|GPU)\b|"
+        r"expected device \S+ but got|to have the same device as|located on different (?:GPU|dev)|"
+        r"must be a? ?CUDA tensor|cpu tensor\?\)|device type for generator but found|"
+        r"incompatible devices for jitted|"
         r"but .{0,40}(?:is|are) on (?:cuda|cpu)\b", re.IGNORECASE))  # fmt: skip
 
 _SHAPE = (
     "shape mismatch", re.compile(
-        r"shapes? cannot be multiplied|\bsize mismatch\b|\bshape mismatch\b|mat1 dim 1 must match|"
+        r"shapes? cannot be multiplied|\bsize mismatch(?: for|,)|\bshape mismatch\b|"
+        r"mat1 dim 1 must match|"
         r"The size of tensor a \(\d+\) must match|Sizes of tensors must match|"
         r"must match the existing size|to have \d+ channels, but got|is invalid for input of size|"
         r"stack expects each tensor to be equal size|Tensors must have same number of dim|"
@@ -121,29 +144,54 @@ _SHAPE = (
         r"array dimensions .{0,60}must match exactly|inhomogeneous shape|"
         r"expected sequence of length \d+ at dim|input\.size\(-1\) must be equal|"
         r"Cannot feed value of shape|Shapes must be equal rank|subscript \w has size|"
-        r"expected shape=.*found shape=|Expected size for first two dimensions",
+        r"\bshapes?\b.{0,120}\b(?:but got|expected|received|mismatch|match|inconsistent|differ)|"
+        r"\bexpected\b.{0,120}(?:\bshapes?\b|torch\.Size)|"
+        r"^(?!.*\b(?:files?|download\w*|checksum|bytes)\b).*\b(?:sizes?|dimensions?)\b.{0,60}"
+        r"\b(?:mismatch|do(?:es)?(?: not|n't) match|must match|inconsistent)|"
+        r"but got input of size|\bEinopsError\b|"
+        r"has \d+ features,? but|Kernel size can't be greater|Output size is too small|"
+        r"view size is not compatible|Expected hidden\S* size|inconsistent input_size|"
+        r"requested shape (?:has|requires)|Dimensions of inputs should match|"
+        r"must be broadcastable|Shape must be rank|in both shapes must be equal|"
+        r"(?:with|have) different shapes|shapes that differ|must equal the rhs|"
+        r"size (?:of new array )?must be unchanged|Shape of passed values|Length of values \(|"
+        r"Length mismatch: |expected shape=.*found shape=|Expected size for first two dimensions",
+        re.IGNORECASE))  # fmt: skip
+
+# what a program says itself
+_NO_CUDA = (
+    "CUDA error", re.compile(
+        r"\b(?:CUDA|cuDNN|cuBLAS|cuFFT|cuSPARSE|cuRAND)\b.{0,40}"
+        r"\b(?:not available|unavailable|is required|fail(?:ed|ure)?)|Invalid CUDA",
         re.IGNORECASE))  # fmt: skip
 
 _MODULE = (
     "missing module",
     re.compile(
         r"^(?:\w+\.)*(?:ModuleNotFoundError|ImportError|PackageNotFoundError|"
-        r"DistributionNotFound)\b|: No module named |error while loading shared libraries|"
-        r"there is no package called|^(?:\w+\.)*OSError: .*cannot open shared object file"
+        r"DistributionNotFound)\b|(?:^|: |\()['\"]?No module named |undefined symbol: |"
+        r"error while loading shared libraries|symbol lookup error|there is no package called|"
+        r"version `[\w.]+' not found \(required|Error: Cannot find module '|"
+        r"\bplease (?:pip )?install\b|\bpip install \S|\bis not installed\b|"
+        r"Could not load library lib|^(?:\w+\.)*OSError: .*cannot open shared object file"
     ),
 )
 
 _PERMISSION = (
     "permission", re.compile(
-        r"^(?:\w+\.)*Permission(?:Denied)?Error\b|\[Errno (?:13|30)\]|: Permission denied\b|"
-        r"error message = 'Permission denied'|Read-only file system"))  # fmt: skip
+        r"^(?:\w+\.)*Permission(?:Denied)?Error\b|\[Errno (?:13|30)\]|"
+        r"\b[Pp]ermission denied\b|\bAccessDenied\b|Operation not permitted|"
+        r"Read-only file system"))  # fmt: skip
 
 _FILE = (
     "file not found", re.compile(
         r"^(?:\w+\.)*(?:FileNotFoundError|FileNotFoundException)\b|"
         r"^(?!(?:\w+\.)*ImportError\b)(?!.*cannot open shared object file).*"
         r"(?:No such file or directory|can't open file |Failed to find any matching files|"
-        r"\bFile not found: )|^Cannot find primary config"))  # fmt: skip
+        r"\bFile not found: |"
+        r"\b(?:[Ff]ile|[Pp]ath|[Ff]older|[Dd]irectory|[Dd]ataset|[Cc]heckpoint)\b.{0,120}"
+        r"\b(?:does(?: not|n't) exist|(?:is )?not found|(?:could|can)not be found)|"
+        r"can't find '__main__' module)|^Cannot find primary config"))  # fmt: skip
 
 _ASSERTION = (
     "assertion", re.compile(
@@ -157,7 +205,8 @@ _CHILD: _Signs = (
         r"status) (?:-11|139)\b")),
     ("killed", re.compile(
         r"\bSIGKILL\b|killed by signal: (?:Killed|Terminated)|got signal: (?:1|9|15)\b|"
-        r"\bBrokenProcessPool\b|SIGTERMException|return(?: code =|ed non-zero exit status) "
+        r"\bBrokenProcessPool\b|\bTerminatedWorkerError\b|SIGTERMException|"
+        r"return(?: code =|ed non-zero exit status) "
         r"(?:-9|-15|137|143)\b|failed \(exitcode: -(?:9|15)\)")),
     ("aborted", re.compile(
         r"\bSIG(?:ABRT|BUS|FPE|ILL)\b|return(?: code =|ed non-zero exit status) (?:-[4678]|134)\b|"
@@ -167,8 +216,10 @@ _CHILD: _Signs = (
 # the first that matches counts
 _EXCEPTION: _Signs = (
     *_MEMORY, _DIVERGED, ("interrupted", re.compile(r"^KeyboardInterrupt\b|got signal: 2\b")),
-    _NCCL, _DEVICE, _CUDA, _MODULE, _ASSERTION, _PERMISSION, _FILE, _SHAPE,
-    ("usage error", re.compile(r"not used by the HfArgumentParser|^Could not override '")),
+    _NCCL, _DEVICE, _CUDA, _MODULE, _NO_CUDA, _ASSERTION, _PERMISSION, _FILE, _SHAPE,
+    ("usage error", re.compile(
+        r"not used by the HfArgumentParser|Could not override '|OverrideParseException|"
+        r"UnrecognizedFlagError|IllegalFlagValueError")),
 )  # fmt: skip
 _LAST_LINE: _Signs = (
     *_MEMORY, _DIVERGED,
@@ -177,19 +228,24 @@ _LAST_LINE: _Signs = (
     _NCCL, _CUDA,
     ("missing module", re.compile(
         r"\bpython[\d.]*: No module named |error while loading shared libraries|"
-        r"there is no package called")),
-    ("permission", re.compile(r": Permission denied(?:$| \(publickey)|: Read-only file system$")),
+        r"symbol lookup error|there is no package called|version `[\w.]+' not found \(required|"
+        r"Error: Cannot find module '|Could not load library lib|"
+        r"module\(s\) are unknown|Unable to locate a modulefile")),
+    ("permission", re.compile(
+        r": [Pp]ermission denied\b|: (?:Read-only file system|Operation not permitted)$")),
     ("assertion", re.compile(r"\bAssertion \S.* failed\.?$|\bAssertion failed: ")),
     ("command not found", re.compile(
-        r": command not found(?:$|: )|^(?:\w+: \d+|\S*sh: \d+): .*: not found$|"
-        r"failed to run command|^(?:\S*/)?env: .*: No such file")),
+        r": command not found(?:$|: )|^\S*sh: (?:\d+: )?.*: not found$|"
+        r"failed to run command|executable file not found|^(?:\S*/)?env: .*: No such file")),
     _FILE,
 )  # fmt: skip
 # in last lines only: an exception may quote them. What a library says before it ends the program
 _LIBRARY: _Signs = (
-    ("segmentation fault", re.compile(r"^Fatal Python error: Segmentation fault")),
+    ("segmentation fault", re.compile(
+        r"^Fatal Python error: Segmentation fault|Caught signal 11\b")),
     ("aborted", re.compile(
-        r"^terminate called |^\s*what\(\): |^Fatal Python error|"
+        r"^terminate called |^OMP: Error|Caught signal (?:6|7|8)\b|^\s*what\(\): |"
+        r"^Fatal Python error|"
         r"^(?:malloc|free|double free|corrupted|munmap_chunk|realloc)\b.*[(:]")),
 )  # fmt: skip
 # what the shell says afterwards
@@ -197,7 +253,9 @@ _END: _Signs = (
     ("segmentation fault", re.compile(r"Segmentation fault")),
     ("killed", re.compile(
         r"^Killed$|: +\d+ (?:Killed|Terminated)\b|: tasks? [\d,\-\[\]]+: (?:Killed|Terminated)")),
-    ("aborted", re.compile(r"^Aborted\b(?!!)|: +\d+ (?:Aborted|Bus error)")),
+    ("aborted", re.compile(
+        r"^(?:Aborted\b(?!!)|Bus error|Illegal instruction|Floating point exception|"
+        r"Trace/breakpoint trap)|: +\d+ (?:Aborted|Bus error|Illegal instruction|Floating point)")),
 )  # fmt: skip
 
 SHELL = re.compile(
@@ -219,18 +277,23 @@ HANDLED = re.compile(
 )
 """What a program says of an error that it survives."""
 
+_ERROR = re.compile(r"(?:\S+ +){0,6}?\W*(?:ERROR|Error|error|FATAL|Fatal|fatal)\b\W+(?=.)")
 _PATH = re.compile(r"\S*/\S*\.\w{1,5}\b")
-_USAGE = re.compile(r"(?:[│|] )?usage: ", re.IGNORECASE)
+_USAGE = re.compile(r"(?:[│|] |\w+: )?usage:(?: |$)|Usage of \S+:$", re.IGNORECASE)
+_SYNOPSIS = re.compile(r"usage:(?:$| .*(?:\[|<|--|\.\.\.))", re.IGNORECASE)
 _COMPLAINT = re.compile(
-    r"(?:[^\s:]+(?: [\w-]+)*: )?error: |[│|] (?:No such|Missing|Invalid|Got unexpected)|"
+    r"(?:[^\s:]+(?: [\w-]+)*: )?error: |"
+    r"[│|] (?:No such|Missing|Invalid|Got unexpected|The following)|"
     r"unknown option ",
     re.IGNORECASE,
 )
 _SURE_USAGE = re.compile(
     r"[^\s:]+(?: [\w-]+)*: error: (?:unrecognized arguments|the following arguments are|argument "
     r"\S|ambiguous option|one of the arguments)|FATAL Flags parsing error|"
-    r"ERROR: Could not consume arg|Could not override '|[^\s:]+: (?:unrecognized|invalid|unknown|"
-    r"illegal) option(?: --|:| [^\w\s])|[Uu]nknown option:? -"
+    r"ERROR: Could not consume arg|Could not override '|flag provided but not defined|"
+    r"error: (?:unexpected argument|the following required arguments|unrecognized subcommand)|"
+    r"(?:[^\s:]+: (?:.*: )?)?(?:Error: )?(?:unrecognized|invalid|unknown|"
+    r"illegal) option(?:$| --|:| [^\w\s])|[Uu]nknown option:? -"
 )
 
 
@@ -261,7 +324,10 @@ def kind_of_last_line(line: str) -> str:
     """
     if NOISE.match(line) or HANDLED.search(line):
         return "diverged (nan)" if _NO_SCALE.search(line) else ""
-    return _told(_PATH.sub("", line) if "nan" in line.lower() else line, _LAST_LINE)
+    if kind := _told(_PATH.sub("", line) if "nan" in line.lower() else line, _LAST_LINE):
+        return kind
+    error = _ERROR.match(line)
+    return _told(line[error.end() :], _EXCEPTION) if error else ""
 
 
 def kind_of_library(line: str) -> str:
@@ -274,16 +340,18 @@ def kind_of_end(line: str) -> str:
     return _told(line, _END)
 
 
-def usage_line(lines: list[str]) -> str:
+def usage_line(lines: Sequence[str], code: int | None) -> str:
     """Return the line in which a program refuses its arguments, "" where none does.
 
     Args:
         lines: its last lines. `train.py: error: unrecognized arguments: --lrr` is one by itself,
             other errors are where a line `usage: …` stands before them.
+        code: its exit code; 2 (getopt, argparse) and 64 (sysexits.h) make the usage enough.
     """
     shown = False
     for line in lines:
         shown = shown or _USAGE.match(line) is not None
         if _SURE_USAGE.match(line) or (shown and _COMPLAINT.match(line)):
             return line
-    return ""
+    synopsis = (line for line in lines if _SYNOPSIS.match(line))
+    return next(synopsis, "") if code in (1, 2, 64) else ""

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from sweepmake.runs.run import Run
 
-__all__ = ["close_record", "make_good", "open_log", "save"]
+__all__ = ["close_record", "make_good", "open_log", "save", "write_param"]
+
+_SPECIAL = set(" '\"\\$`;&|<>()*?[]{}~#!\n\t")
 
 
 def open_log(run: Run, now: str) -> tuple[str, int]:
@@ -35,25 +37,41 @@ def open_log(run: Run, now: str) -> tuple[str, int]:
             now = fresh
 
 
-def close_record(run: Run, record: Mapping[str, object]) -> OSError | None:
+def close_record(run: Run, record: Mapping[str, object], *, later: bool = False) -> OSError | None:
     """Write down how a run ended: its record, the list of all runs, `stat`; on the disk.
+
+    Args:
+        run: the run.
+        record: its record, complete.
+        later: whether the run ended before this program started, so that it may be listed already.
 
     Returns:
         The first no of the system. What could not be written then, the run's next start does.
     """
     saving = Saving()
-    try:
-        os.makedirs(run.records, exist_ok=True)  # the command may have removed its folder
-    except OSError as error:
-        return error
+    if not os.path.isdir(run.records):  # the command has removed its folder
+        try:
+            os.makedirs(run.records, exist_ok=True)
+            write_param(run, record)
+        except OSError as error:
+            return error
     line = records.to_json(record)
+    _save_stat(saving, run, record)
+    saving.replace(run.record_path("json"), line)
+    if not (later and _is_listed(run, record)):
+        saving.append(f"{run.records}/runs.jsonl", line)
     saving.keep(str(record["log"]))
     saving.keep(f"{run.folder}/param{run.suffix}")
-    saving.replace(run.record_path("json"), line)
-    saving.append(f"{run.records}/runs.jsonl", line)
-    _save_stat(saving, run, record)
     saving.commit()
     return saving.problem
+
+
+def write_param(run: Run, record: Mapping[str, object]) -> None:
+    """Write `param` as mlrunner does, with the command as a shell would be given it."""
+    script = f"CUDA_VISIBLE_DEVICES={record['slot']} {record['command']}"
+    script += f" > {_shell_quote(str(record['log']))} 2>&1"
+    parameters = f"{run.parameters}_time: '{str(record['id']).partition('-')[0]}'\n"
+    records.update_param(f"{run.folder}/param{run.suffix}", parameters, run.stage, script)
 
 
 def make_good(run: Run, record: Mapping[str, object]) -> None:
@@ -63,8 +81,7 @@ def make_good(run: Run, record: Mapping[str, object]) -> None:
         OSError: the system says no again.
     """
     saving = Saving()
-    listed = f'"id": {records.quote(str(record["id"]))}'
-    if listed not in "".join(records.read_lines(f"{run.records}/runs.jsonl")):
+    if not _is_listed(run, record):
         saving.append(f"{run.records}/runs.jsonl", records.to_json(record))
     _save_stat(saving, run, record)
     saving.commit()
@@ -83,6 +100,16 @@ def save(path: str, text: str) -> None:
     saving.commit()
     if saving.problem:
         raise saving.problem
+
+
+def _shell_quote(text: str) -> str:
+    """Do what shlex.quote does, which imports re."""
+    return "'" + text.replace("'", "'\"'\"'") + "'" if set(text) & _SPECIAL else text
+
+
+def _is_listed(run: Run, record: Mapping[str, object]) -> bool:
+    listed = f'"id": {records.quote(str(record["id"]))}'
+    return any(listed in line for line in records.read_lines(f"{run.records}/runs.jsonl"))
 
 
 def _save_stat(saving: Saving, run: Run, record: Mapping[str, object]) -> None:

@@ -34,8 +34,7 @@ class LogSearch:
         self._path = path
         self._searches = [re.compile(pattern).search for pattern in patterns]
         self._at = 0
-        self._begun = b""  # of the line that has not ended yet
-        self._overlong = False  # that line is longer than LONGEST: its rest is passed over
+        self._begun = b""  # the start of the line that has not ended yet
 
     def look(self, *, ended: bool = False) -> str:
         """Return the first line that matches among those that are new, "" for none.
@@ -57,12 +56,9 @@ class LogSearch:
     def _feed(self, block: bytes) -> str:
         *lines, rest = _BREAKS.split(block)
         if lines:
-            lines[0] = self._begun if self._overlong else self._begun + lines[0]
-            self._begun, self._overlong = b"", False
-        if not self._overlong:
-            self._begun += rest
-            if len(self._begun) > LONGEST:
-                self._begun, self._overlong = self._begun[:LONGEST], True
+            lines[0] = self._begun + lines[0]
+            self._begun = b""
+        self._begun = (self._begun + rest[:LONGEST])[:LONGEST]
         return self._search(lines)
 
     def _search(self, lines: Sequence[bytes]) -> str:

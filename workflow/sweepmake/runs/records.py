@@ -203,10 +203,14 @@ def write_all(file: int, text: str, path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, if it is there.
+
+    Raises:
+        OSError: it is there, and stays.
+    """
     try:
         os.unlink(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
 
 

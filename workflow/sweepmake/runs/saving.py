@@ -11,6 +11,10 @@ import os
 
 from sweepmake.runs import records
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["Saving"]
 
 
@@ -21,13 +25,14 @@ class Saving:
         problem: the first no of the system, None where all went well so far.
     """
 
-    __slots__ = ("_files", "_folders", "_renames", "problem")
+    __slots__ = ("_files", "_folders", "_lost", "_renames", "problem")
 
     def __init__(self) -> None:
         self.problem: OSError | None = None
-        self._files: list[int] = []
-        self._renames: list[tuple[str, str, str]] = []
+        self._files: list[tuple[int, str]] = []
+        self._renames: list[tuple[str, str, str, bool]] = []
         self._folders: dict[str, None] = {}
+        self._lost: set[str] = set()
 
     def replace(self, path: str, text: str, temporary: str = "", *, over: bool = True) -> None:
         """Replace a file, or make it.
@@ -39,29 +44,29 @@ class Saving:
             over: whether, where that cannot be, to write over what is there.
         """
         temporary = temporary or f"{path}.tmp"
+        self._renames.append((temporary, path, text, over))
         try:
-            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-            self._files.append(file)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            file = self._open(temporary, lambda: os.open(temporary, flags, 0o666))
             records.write_all(file, text, path)
         except OSError as error:
-            self._fail(error)
-            records.remove(temporary)
-            if over:
-                records.write_over(path, text)
+            self._lose(temporary, error)
             return
-        self._renames.append((temporary, path, text))
+        _begin(file)
 
     def append(self, path: str, line: str) -> None:
         """Append one line."""
         try:
-            self._files.append(records.open_appended(path, line))
+            file = self._open(path, lambda: records.open_appended(path, line))
         except OSError as error:
             self._fail(error)
+            return
+        _begin(file)
 
     def keep(self, path: str) -> None:
         """See to it that what is in a file already is on the disk, if the file is there."""
         try:
-            self._files.append(os.open(path, os.O_RDONLY))
+            self._open(path, lambda: os.open(path, os.O_RDONLY))
         except FileNotFoundError:
             return  # the command has removed it
         except OSError as error:
@@ -69,25 +74,44 @@ class Saving:
 
     def commit(self) -> None:
         """Put all of it on the disk, then the names of what was replaced."""
-        for file in self._files:  # all begin before the first is waited for
-            if hasattr(os, "posix_fadvise"):
-                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-        for file in self._files:
-            self._sync(file)
-        for temporary, path, text in self._renames:
-            try:
-                os.replace(temporary, path)
-            except OSError as error:
-                self._fail(error)
-                records.write_over(path, text)
+        self._sync_files()
+        for temporary, path, text, over in self._renames:
+            if temporary not in self._lost:
+                try:
+                    os.replace(temporary, path)
+                except OSError as error:
+                    self._lose(temporary, error)
+            if temporary in self._lost:
+                records.remove(temporary)
+                if over:
+                    records.write_over(path, text)
             self._folders[os.path.dirname(path)] = None
         for folder in self._folders:
             try:
-                self._sync(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+                file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             except OSError as error:
                 self._fail(error)
+            else:
+                self._sync(file, folder)
 
-    def _sync(self, file: int) -> None:
+    def _open(self, path: str, open_file: Callable[[], int]) -> int:
+        """Open a file and keep it for the commit; where it cannot be, once more with less open."""
+        try:
+            file = open_file()
+        except OSError:
+            if not self._files:
+                raise
+            self._sync_files()  # it may be file descriptors that are short
+            file = open_file()
+        self._files.append((file, path))
+        return file
+
+    def _sync_files(self) -> None:
+        for file, path in self._files:
+            self._sync(file, path)
+        self._files = []
+
+    def _sync(self, file: int, path: str) -> None:
         try:
             os.fsync(file)
         except OSError as error:
@@ -95,9 +119,21 @@ class Saving:
 
             # some file systems have no such thing (man fsync); then nothing more can be done
             if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EROFS):
-                self._fail(error)
+                error.filename = path
+                self._lose(path, error)
         finally:
             os.close(file)
 
+    def _lose(self, temporary: str, error: OSError) -> None:
+        """Give up a file that is not whole."""
+        self._lost.add(temporary)
+        self._fail(error)
+
     def _fail(self, error: OSError) -> None:
         self.problem = self.problem or error
+
+
+def _begin(file: int) -> None:
+    """Let the system begin to write a file out, so that several are written at the same time."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -19,7 +19,7 @@ import os
 import time
 
 from sweepmake.runs import claims, records, slots
-from sweepmake.runs.bookkeeping import close_record, make_good, open_log, save
+from sweepmake.runs.bookkeeping import close_record, make_good, open_log, save, write_param
 from sweepmake.runs.child import GRACE_S, Child, end_at_once, tee
 from sweepmake.runs.messages import describe, say, tail
 from sweepmake.runs.run import Run
@@ -35,7 +35,6 @@ __all__ = ["Run", "execute", "main"]
 
 ENVIRONMENT = "SWEEPMAKE_"
 _CANNOT_EXECUTE = 126  # what a shell says of it
-_SPECIAL = set(" '\"\\$`;&|<>()*?[]{}~#!\n\t")
 
 
 def main(arguments: list[str]) -> int:
@@ -130,7 +129,7 @@ def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
         from sweepmake.runs import watch
 
         watch.judge(run, record)
-    if problem := close_record(run, record):
+    if problem := close_record(run, record, later=True):
         raise problem
     return record
 
@@ -354,9 +353,7 @@ def _open_record(
     # would find the experiment complete
     for marker in (run.record_path("done"), *run.later):
         records.remove(marker)
-    script = f"CUDA_VISIBLE_DEVICES={devices} {command} > {_shell_quote(log)} 2>&1"
-    parameters = f"{run.parameters}_time: '{now}'\n"
-    records.update_param(f"{run.folder}/param{run.suffix}", parameters, run.stage, script)
+    write_param(run, record)
     stat = f"{run.folder}/stat{run.suffix}"
     records.update_stat(stat, run.stage, "running")
     try:
@@ -385,11 +382,6 @@ def _report_failure(run: Run, record: Mapping[str, object]) -> None:
     if record["state"] != "interrupted" and not last:
         lines += ["        (nothing was written)"]
     _tell(run, "\n".join(lines), colour=31)
-
-
-def _shell_quote(text: str) -> str:
-    """Do what shlex.quote does, which imports re."""
-    return "'" + text.replace("'", "'\"'\"'") + "'" if set(text) & _SPECIAL else text
 
 
 def _teller(run: Run) -> Callable[[str], None]:
