@@ -38,12 +38,15 @@ def open_log(run: Run, now: str) -> tuple[str, int]:
 
 
 def close_record(run: Run, record: Mapping[str, object], *, later: bool = False) -> OSError | None:
-    """Write down how a run ended: its record, the list of all runs, `stat`; on the disk.
+    """Write down how a run ended: its record, the list of all runs, `stat`, marker; on the disk.
+
+    The marker comes last and only if all else is written: it stands for a run that has finished.
 
     Args:
         run: the run.
         record: its record, complete.
-        later: whether the run ended before this program started, so that it may be listed already.
+        later: whether the run ended before this program started: it may be listed already, and
+            whether its marker is to come is not known yet.
 
     Returns:
         The first no of the system. What could not be written then, the run's next start does.
@@ -62,6 +65,8 @@ def close_record(run: Run, record: Mapping[str, object], *, later: bool = False)
         saving.append(f"{run.records}/runs.jsonl", line)
     saving.keep(str(record["log"]))
     saving.keep(f"{run.folder}/param{run.suffix}")
+    if record["state"] == "finished" and not later:
+        saving.conclude(run.record_path("done"), f"{record['id']}\n")
     saving.commit()
     return saving.problem
 

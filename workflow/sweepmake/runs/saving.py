@@ -25,7 +25,7 @@ class Saving:
         problem: the first no of the system, None where all went well so far.
     """
 
-    __slots__ = ("_files", "_folders", "_lost", "_renames", "problem")
+    __slots__ = ("_conclusion", "_files", "_folders", "_lost", "_renames", "problem")
 
     def __init__(self) -> None:
         self.problem: OSError | None = None
@@ -33,6 +33,7 @@ class Saving:
         self._renames: list[tuple[str, str, str, bool]] = []
         self._folders: dict[str, None] = {}
         self._lost: set[str] = set()
+        self._conclusion = ""
 
     def replace(self, path: str, text: str, temporary: str = "", *, over: bool = True) -> None:
         """Replace a file, or make it.
@@ -53,6 +54,11 @@ class Saving:
             self._lose(temporary, error)
             return
         _begin(file)
+
+    def conclude(self, path: str, text: str) -> None:
+        """Replace a file last, and only where all went well: it stands for all the others."""
+        self.replace(path, text, over=False)
+        self._conclusion = path
 
     def append(self, path: str, line: str) -> None:
         """Append one line."""
@@ -76,6 +82,8 @@ class Saving:
         """Put all of it on the disk, then the names of what was replaced."""
         self._sync_files()
         for temporary, path, text, over in self._renames:
+            if path == self._conclusion and self.problem:
+                self._lost.add(temporary)
             if temporary not in self._lost:
                 try:
                     os.replace(temporary, path)

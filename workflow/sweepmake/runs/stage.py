@@ -303,10 +303,7 @@ def _close(run: Run, record: Mapping[str, object], code: int) -> int:
         later = "the same command again puts it right"
         _tell(run, f"FAIL    {what}: {describe(problem)}; {later}, {run.place}", colour=31)
         return 1 if is_finished else code
-    if not is_finished:
-        return code
-    save(run.record_path("done"), f"{record['id']}\n")
-    return 0
+    return 0 if is_finished else code
 
 
 def _open_record(
