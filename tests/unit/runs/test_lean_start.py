@@ -10,7 +10,17 @@ import sys
 from stage_runner import Runner
 
 OWN = {"sweepmake", "sweepmake.runs"} | {
-    f"sweepmake.runs.{name}" for name in ("stage", "records", "slots", "child")
+    f"sweepmake.runs.{name}"
+    for name in (
+        "batch_job",
+        "child",
+        "claims",
+        "lock_files",
+        "records",
+        "slots",
+        "stage",
+        "waiting",
+    )
 }
 # os and what it needs, fcntl for the locks, resource for the answer of os.wait4
 OS = {"_abc", "_collections_abc", "_stat", "abc", "genericpath", "os", "posixpath", "stat"}

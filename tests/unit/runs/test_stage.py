@@ -286,7 +286,10 @@ def test_an_orphan_keeps_its_gpu(runner: Runner) -> None:
     assert runner.logs("other")[0].read_text() == "1\n"
     runner.slots = "0"
     waiting = runner.start("echo $CUDA_VISIBLE_DEVICES", stage="third")
-    wait_for_text(waiting, "WAIT    its GPUs are in use")
+    wait_for_text(
+        waiting,
+        f"WAIT    GPU 0 is held by train of E in {runner.folder}, process {first.pid}",
+    )
     go.write_text("\n")
     assert waiting.wait(SECONDS) == 0
 

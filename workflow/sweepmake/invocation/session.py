@@ -112,7 +112,7 @@ def check_slots(plan: Plan, slots: Slots, asked: int | None) -> str | None:
         SweepmakeError: a stage needs more slots than it can ever get.
     """
     for stage in plan.sweep.stages:
-        if stage.gpu > 1 and not can_take(slots.ids, stage.gpu):
+        if stage.gpu > 1 and not can_take(slots.ids, stage.gpu, slots.cards):
             raise SweepmakeError(
                 f"stage '{stage.name}' takes {stage.gpu} slots that do not overlap, and the slots "
                 f"are {slots.describe()}: list more under 'resource', or lower its 'gpu'"
@@ -148,6 +148,8 @@ def environment(
         "SWEEPMAKE_COMMIT": _commit(),
         "SWEEPMAKE_FORCE": "\n".join(sorted(forced)),
     }
+    if slots.cards:
+        told["SWEEPMAKE_CARDS"] = slots.cards
     if debug:
         told["SWEEPMAKE_DEBUG"] = "1"
     if quiet:

@@ -21,6 +21,7 @@ import time
 
 from sweepmake.runs import records, slots
 from sweepmake.runs.child import Child, end_at_once, tee
+from sweepmake.runs.claims import this_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -216,12 +217,19 @@ def _lease(
     listed = settings["SWEEPMAKE_SLOTS"]
     if not listed:
         return None
-    lease = slots.acquire(
-        listed.split(";"),
-        run.gpu,
-        settings["SWEEPMAKE_LOCKS"],
-        lambda: _tell(run, f"WAIT    its GPUs are in use, {_place(run)}", colour=33),
-    )
+    ids, cards = listed.split(";"), settings.get("SWEEPMAKE_CARDS", "")
+    try:
+        what = f"{run.stage} of {run.experiment} in {os.getcwd()}"
+        lease = slots.acquire(
+            ids,
+            run.gpu,
+            settings["SWEEPMAKE_LOCKS"],
+            lambda why: _tell(run, f"WAIT    {why}; {_place(run)}", colour=33),
+            cards=cards,
+            holder=this_process(what, environment),
+        )
+    except OSError as error:
+        raise SystemExit(f"error: no GPU can be locked for {_place(run)}: {error}") from error
     environment["CUDA_VISIBLE_DEVICES"] = lease.devices
     return lease
 
