@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweepmake.errors import InputError
-from sweepmake.params.kinds import key, number, read_keys, switch, text, texts
+from sweepmake.params.kinds import choice, key, number, read_keys, switch, text, texts
 from sweepmake.params.log_keys import LOG_KEYS, LogKeys, folder_path
 from sweepmake.params.metrics import MetricOptions, MetricPattern, Objective
 from sweepmake.params.metrics_reader import (
@@ -50,6 +50,12 @@ class Config:
         None,
         'The GPU slots, instead of the `resource` of params.yaml; "0,1" is a pair in one slot',
         example="['0,1', '2,3']",
+    )
+    busy_gpus: str = key(
+        choice(("say", "avoid")),
+        "say",
+        "GPUs that others use, or that report errors: say which at the start, or also leave them "
+        "alone until they are free",
     )
     sample: int | None = key(number(least=1), None, "Draw so many experiments from each document")
     sample_seed: int = key(number(least=0), 0, "The seed of the draw")

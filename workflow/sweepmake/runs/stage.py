@@ -218,7 +218,12 @@ def _lease(
     if not listed:
         return None
     ids, cards = listed.split(";"), settings.get("SWEEPMAKE_CARDS", "")
+    busy = None
     try:
+        if library := settings.get("SWEEPMAKE_BUSY_GPUS"):
+            from sweepmake.runs.busy import look_again
+
+            busy = look_again(library, slots.uuids(ids, cards))
         what = f"{run.stage} of {run.experiment} in {os.getcwd()}"
         lease = slots.acquire(
             ids,
@@ -227,6 +232,7 @@ def _lease(
             lambda why: _tell(run, f"WAIT    {why}; {_place(run)}", colour=33),
             cards=cards,
             holder=this_process(what, environment),
+            busy=busy,
         )
     except OSError as error:
         raise SystemExit(f"error: no GPU can be locked for {_place(run)}: {error}") from error

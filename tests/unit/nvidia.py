@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-LIBRARY = Path(__file__).parents[2] / "data/nvml"
+LIBRARY = Path(__file__).parents[1] / "data/nvml"
 A, B, C = (f"GPU-{letter * 8}-1111-2222-3333-{letter * 12}" for letter in "abc")
 PART_1 = "MIG-11111111-1111-2222-3333-111111111111"
 PART_2 = "MIG-22222222-1111-2222-3333-111111111111"
