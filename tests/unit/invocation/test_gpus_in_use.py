@@ -50,7 +50,7 @@ def test_one_line_says_which_gpus_are_not_free(
     both = slots_of(environment, "0", B)
     words = "reporting 2 uncorrected memory errors (ECC)"
     assert look(both, avoid=avoid).lines == [
-        f"Not free now: GPU 0 is {BUSY}; GPU {B} is {words}; busy GPUs are {and_so}"
+        f"Not free now: GPU 0 is {BUSY}; {B} is {words}; busy GPUs are {and_so}"
     ]
     held = try_acquire(
         both.ids, 2, both.folder, cards=both.cards, holder=Holder(what="train of E in /x", pid=1)

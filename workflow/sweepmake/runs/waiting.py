@@ -57,11 +57,18 @@ def in_words(blocked: Mapping[str, str]) -> str:
     for name, why in blocked.items():
         groups.setdefault(why, []).append(name)
     parts = [
-        f"GPU {names[0]} is {why}" if len(names) == 1 else f"GPUs {', '.join(names)} are {why}"
+        f"{_called(names)} {'is' if len(names) == 1 else 'are'} {why}"
         for why, names in list(groups.items())[:_MOST_SHOWN]
     ]
     more = len(groups) - len(parts)
     return _printable("; ".join(parts)) + (f"; and {more} more" if more > 0 else "")
+
+
+def _called(names: list[str]) -> str:
+    """Return "GPU 0", "GPUs 0, 1", or NVIDIA's names as they are."""
+    if all(name.isdecimal() for name in names):
+        return f"GPU{'s' if len(names) > 1 else ''} {', '.join(names)}"
+    return ", ".join(f"GPU {name}" if name.isdecimal() else name for name in names)
 
 
 def held_by(holder: Holder) -> str:
