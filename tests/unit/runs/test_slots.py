@@ -406,7 +406,9 @@ def test_a_busy_gpu_is_left_alone_unless_a_run_of_ours_is_what_makes_it_busy(
     assert lease.devices == "1"
     shared = ["0", "0"]
     assert try_acquire(shared, 1, folder, cards=cards) is not None
-    second = acquire(shared, 1, folder, cards=cards, busy=lambda: {UUID: "used by others"})
+    second = acquire(
+        shared, 1, folder, lambda why: stop(), cards=cards, busy=lambda: {UUID: "used by others"}
+    )
     assert second.devices == "0"
 
 

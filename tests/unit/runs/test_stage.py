@@ -294,6 +294,17 @@ def test_an_orphan_keeps_its_gpu(runner: Runner) -> None:
     assert waiting.wait(SECONDS) == 0
 
 
+def test_a_gpu_that_cannot_be_locked_is_one_line_and_no_run(runner: Runner) -> None:
+    """The folder of the locks is a file now: nothing starts, and nothing says that it does."""
+    (runner.folder / "file").touch()
+    code, said = runner.run("touch started", locks=str(runner.folder / "file"))
+    assert code == 1
+    assert said.startswith("error: no GPU can be locked for train: 1/1, output/E: ")
+    assert said.count("\n") == 1
+    assert not (runner.folder / "started").exists()
+    assert not runner.path(".sweepmake/train.json").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_reaches_the_command_which_may_clean_up(runner: Runner, number: int) -> None:
     """The command gets the signal once and the time to save; the run counts as interrupted."""
