@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+from nvidia import LIBRARY, A, Machine
 
 from sweepmake.errors import SweepmakeError
 from sweepmake.invocation.course import Asked, Course, Sweep
@@ -62,7 +63,10 @@ def sweep(prefix: str = "", **config: str) -> Sweep:
 
 
 def course(*sweeps: Sweep) -> tuple[Course, dict[str, str], Engine]:
-    environment = {"SWEEPMAKE_SLOTS": "of another invocation"}
+    environment = {
+        "SWEEPMAKE_SLOTS": "of another invocation",
+        "SWEEPMAKE_LOCK_FOLDER": str(Path("locks").absolute()),
+    }
     made = Course(environment)
     for one in sweeps:
         made.add(one)
@@ -73,7 +77,7 @@ def test_nothing_is_told_before_the_first_job() -> None:
     """Not even what an older invocation has left in the environment."""
     made, environment, engine = course(sweep())
     made.planned(Asked(), engine)
-    assert environment == {}
+    assert list(environment) == ["SWEEPMAKE_LOCK_FOLDER"]
     assert engine.offered == [("gpu", 2)]
     made.started(JOBS, engine)
     assert environment["SWEEPMAKE_SLOTS"] == "4;5"
@@ -156,7 +160,7 @@ def test_sweeps_of_one_workflow_have_one_set_of_slots() -> None:
     made.planned(Asked(), engine)
     with pytest.raises(SweepmakeError, match="share its GPU slots, and these differ"):
         made.started({"a_train": 1, "b_train": 1}, engine)
-    assert environment == {}
+    assert list(environment) == ["SWEEPMAKE_LOCK_FOLDER"]
 
 
 def test_on_a_cluster_gpus_are_not_counted_here() -> None:
@@ -220,3 +224,30 @@ def test_a_result_by_its_own_name_is_explained(asked: str) -> None:
     made, _, engine = course(sweep())
     with pytest.raises(SweepmakeError, match="is no target of its own"):
         made.planned(Asked(**{asked: frozenset({"results/experiments.xlsx"})}), engine)
+
+
+def test_stage_runners_are_told_which_cards_the_slots_are_and_to_avoid_busy_ones(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a stand-in for NVIDIA's library (see `nvidia`), and the first lines say who is busy."""
+    machine.has(*[{"uuid": f"GPU-{n}"} for n in range(5)], {"uuid": A, "computing": [2**22 + 1]})
+    made, environment, engine = course(sweep(busy_gpus="avoid"))
+    made.planned(Asked(), engine)
+    made.started(JOBS, engine)
+    assert environment["SWEEPMAKE_CARDS"] == f"4=GPU-4,4;5={A},5"
+    assert environment["SWEEPMAKE_BUSY_GPUS"] == str(LIBRARY)
+    said = capsys.readouterr().err
+    assert "\nNot free now: GPU 5 is used by process 4194305 (" in said
+    assert "left alone until they are free" in said
+
+
+def test_elsewhere_nobody_looks_at_the_gpus_of_this_machine(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a cluster the runs are not here."""
+    machine.has(*[{"uuid": f"GPU-{n}", "computing": [2**22 + 1]} for n in range(6)])
+    made, environment, engine = course(sweep(busy_gpus="avoid"))
+    made.planned(Asked(local=False), engine)
+    made.started(JOBS, engine)
+    assert "SWEEPMAKE_BUSY_GPUS" not in environment
+    assert "Not free" not in capsys.readouterr().err

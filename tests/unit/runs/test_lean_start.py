@@ -17,12 +17,14 @@ OWN = {"sweepmake", "sweepmake.visible", "sweepmake.runs"} | {
         "child",
         "claims",
         "groups",
+        "lock_files",
         "messages",
         "records",
         "run",
         "saving",
         "slots",
         "stage",
+        "waiting",
     )
 }
 # os and what it needs, fcntl for the locks, resource for the answer of os.wait4

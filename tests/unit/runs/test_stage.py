@@ -338,9 +338,23 @@ def test_an_orphan_keeps_its_gpu(runner: Runner) -> None:
     assert runner.logs("other")[0].read_text() == "1\n"
     runner.slots = "0"
     waiting = runner.start("echo $CUDA_VISIBLE_DEVICES", stage="third")
-    wait_for_text(waiting, "WAIT    its GPUs are in use")
+    wait_for_text(
+        waiting,
+        f"WAIT    GPU 0 is held by train of E in {runner.folder}, process {first.pid}",
+    )
     go.write_text("\n")
     assert waiting.wait(SECONDS) == 0
+
+
+def test_a_gpu_that_cannot_be_locked_is_one_line_and_no_run(runner: Runner) -> None:
+    """The folder of the locks is a file now: nothing starts, and nothing says that it does."""
+    (runner.folder / "file").touch()
+    code, said = runner.run("touch started", locks=str(runner.folder / "file"))
+    assert code == 1
+    assert said.startswith("error: no GPU can be locked for train: 1/1, output/E: ")
+    assert said.count("\n") == 1
+    assert not (runner.folder / "started").exists()
+    assert not runner.path(".sweepmake/train.json").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

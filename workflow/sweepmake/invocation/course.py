@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sweepmake.errors import SweepmakeError
-from sweepmake.invocation import adoption, session
+from sweepmake.invocation import adoption, gpus_in_use, session
 from sweepmake.invocation.folders import SweepClaims
+from sweepmake.invocation.gpus_in_use import Look
 from sweepmake.invocation.left_locks import clear_locks, note_locks
 from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
 from sweepmake.invocation.signals import Stop
@@ -211,10 +212,13 @@ class Course:
             plain = engine.hide_job_events(ours, stages)
         told: dict[str, str] = {}
         for sweep, plan, slots in self._running(jobs, engine):
-            _join(told, self._begin(sweep, plan, slots, engine, quiet=not plain))
+            look = Look([], {})
+            if self._asked.local:
+                look = gpus_in_use.look(slots, avoid=plan.config.busy_gpus == "avoid")
+            _join(told, self._begin(sweep, plan, slots, engine, quiet=not plain) | look.told)
             where = slots.describe() if self._asked.local else "the cluster's"
             count = sum(jobs.get(name, 0) for name in sweep.stages)
-            session.say(session.welcome(plan, where, count))
+            session.say("\n".join([session.welcome(plan, where, count), *look.lines]))
         if told:
             session.export(told, self._environment)
         if self._asked.local:

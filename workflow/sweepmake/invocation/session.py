@@ -63,7 +63,7 @@ def check_slots(plan: Plan, slots: Slots, asked: int | None) -> str | None:
         SweepmakeError: a stage needs more slots than it can ever get.
     """
     for stage in plan.sweep.stages:
-        if stage.gpu > 1 and not can_take(slots.ids, stage.gpu):
+        if stage.gpu > 1 and not can_take(slots.ids, stage.gpu, slots.cards):
             raise SweepmakeError(
                 f"stage '{stage.name}' takes {stage.gpu} slots that do not overlap, and the slots "
                 f"are {slots.describe()}: list more under 'resource', or lower its 'gpu'"
@@ -107,6 +107,8 @@ def environment(
         "SWEEPMAKE_FORCE": "\n".join(sorted(forced)),
         "SWEEPMAKE_GRACE": str(grace_s),
     }
+    if slots.cards:
+        told["SWEEPMAKE_CARDS"] = slots.cards
     if debug:
         told["SWEEPMAKE_DEBUG"] = "1"
     if quiet:

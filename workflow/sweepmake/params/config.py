@@ -55,6 +55,12 @@ class Config:
         'The GPU slots, instead of the `resource` of params.yaml; "0,1" is a pair in one slot',
         example="['0,1', '2,3']",
     )
+    busy_gpus: str = key(
+        choice(("say", "avoid")),
+        "say",
+        "GPUs that others use, or that report errors: say which at the start, or also leave them "
+        "alone until they are free",
+    )
     sample: int | None = key(number(least=1), None, "Draw so many experiments from each document")
     sample_seed: int = key(number(least=0), 0, "The seed of the draw")
     no_subdir: bool = key(switch(), False, "All experiments share the output folder itself")

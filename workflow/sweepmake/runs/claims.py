@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Claim", "Holder", "is_alive", "this_process"]
+__all__ = ["Claim", "Holder", "holder_of", "is_alive", "sign", "this_process"]
 
 _LONGEST = 4096  # bytes of what a claim says of its holder
 _PAUSE_S = 0.02  # between two looks at a claim that is taken, but does not say yet by whom
@@ -241,12 +241,60 @@ class Claim:
         return True
 
     def _write(self, text: str) -> None:
-        data = text.encode("utf-8", "backslashreplace")[:_LONGEST]
-        try:
-            os.ftruncate(self.file, 0)
-            os.pwrite(self.file, data, 0)
-        except OSError:
-            return
+        _write(self.file, text)
+
+
+def _write(file: int, text: str) -> None:
+    """Write into a locked file who holds it; where the disk is full, nobody is told."""
+    data = text.encode("utf-8", "backslashreplace")[:_LONGEST]
+    try:
+        os.ftruncate(file, 0)
+        os.pwrite(file, data, 0)
+    except OSError:
+        return
+
+
+def sign(file: int, holder: Holder, head: str = "") -> None:
+    """Write into a locked file who holds it.
+
+    Args:
+        file: the file.
+        holder: the holder.
+        head: what stands in the file before that.
+    """
+    _write(file, head + holder.to_text())
+
+
+def holder_of(file: int, head: int = 0) -> Holder:
+    """Return who holds a file that is locked; what it does not say itself, the system does.
+
+    Args:
+        file: the open file.
+        head: how many bytes stand in it before what it says of its holder.
+    """
+    text = os.pread(file, _LONGEST, 0).decode("utf-8", "replace")[head:]
+    holder = Holder.of_text(text)
+    return holder if holder.pid else _known_to_the_system(file)
+
+
+def _known_to_the_system(file: int) -> Holder:
+    """Return the process that has locked a file, as Linux lists it: "FLOCK … 4711 00:1a:77 …"."""
+    found = os.fstat(file)
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    try:
+        with open("/proc/locks", encoding="ascii", errors="replace") as locks:
+            listed = [line.split() for line in locks]
+    except OSError:
+        return Holder()
+    for fields in listed:
+        if fields[1:2] == ["FLOCK"] and fields[5:6] == [device]:
+            pid = int(fields[4])
+            try:
+                what = f"what runs in {os.readlink(f'/proc/{pid}/cwd')}"
+            except OSError:
+                what = ""  # it is somebody else's, or has ended and left the lock to a child
+            return Holder(what=what, host=os.uname().nodename, pid=max(pid, 0))
+    return Holder()
 
 
 def _read(file: int) -> Holder:

@@ -196,16 +196,25 @@ def _lease(
     listed = settings["SWEEPMAKE_SLOTS"]
     if not listed:
         return None
-    ours = listed.split(";")
+    ids, cards = listed.split(";"), settings.get("SWEEPMAKE_CARDS", "")
     if run.noted.get("alone"):
         from sweepmake.runs.retry import alone
 
-        ours = alone(ours, run.gpu)
+        ids = alone(ids, run.gpu)
+    busy = None
+    if library := settings.get("SWEEPMAKE_BUSY_GPUS"):
+        from sweepmake.runs.busy import look_again
+
+        busy = look_again(library, slots.uuids(ids, cards))
+    what = f"{run.stage} of {run.experiment} in {os.getcwd()}"
     lease = slots.acquire(
-        ours,
+        ids,
         run.gpu,
         settings["SWEEPMAKE_LOCKS"],
-        lambda: _tell(run, f"WAIT    its GPUs are in use, {run.place}", colour=33),
+        lambda why: _tell(run, f"WAIT    {why}; {run.place}", colour=33),
+        cards=cards,
+        holder=claims.this_process(what, environment),
+        busy=busy,
     )
     environment["CUDA_VISIBLE_DEVICES"] = lease.devices
     return lease
