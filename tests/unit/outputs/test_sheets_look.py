@@ -129,7 +129,7 @@ def test_each_status_and_group_has_its_colour(tmp_path: Path) -> None:
     shown = {cell.value: cell.fill.fgColor.rgb[2:] for cell in sheet["A"][1:]}
     assert shown == {
         "finished": "D8F0DC", "running": "D6E6F8", "failed": "F8D4D0", "interrupted": "FBE3C8",
-        "lost": "FBE3C8", "outdated": "FFF6CC", "unfinished": "FFF6CC", "not started": "ECECEC",
+        "lost": "FBE3C8", "outdated": "FFF6CC", "held back": "FBE3C8", "unfinished": "FFF6CC",
         "unreadable": "E6DCEC",
     }  # fmt: skip
     marked = {

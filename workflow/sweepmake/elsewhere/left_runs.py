@@ -7,6 +7,7 @@ word (`mlrunner` in config.yaml).
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,23 +82,40 @@ def _is_done(plan: Plan, name: str, there: frozenset[str]) -> bool:
 
     It looks at the files that Snakemake looks at next, and so costs next to nothing.
     """
-    if name not in there or name in plan.kept.adopted:
+    if name not in there or not _is_settled(plan, name):
         return False
     stages = plan.experiments[name].stages
     return all(os.path.exists(plan.marker(name, stage)) for stage in stages)  # noqa: PTH110
+
+
+def _is_settled(plan: Plan, name: str) -> bool:
+    """Return whether no command has changed since an experiment's runs were adopted, if any was."""
+    known = plan.kept.adopted.get(name)
+    return known is None or known == _digest(plan, name)
+
+
+def _digest(plan: Plan, name: str) -> str:
+    """Return a hash of the commands that an experiment's stages have now, selected or not."""
+    commands = []
+    for stage in plan.sweep.stages:
+        try:
+            commands.append("{_time}".join(plan.command(name, stage.name)))
+        except InputError:
+            commands.append("")  # of a stage that is not selected, and lacks a parameter
+    return hashlib.sha256("\0".join(commands).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 def _own(plan: Plan, name: str) -> Left | None:
     """Return what mlrunner left in the folder that an experiment has by its name."""
     folder = plan.folder(name)
     states = read_states(folder)
-    records = Path(plan.records(name))
+    records = plan.records(name)
     if any(
-        state == "finished" and not (records / f"{stage}.json").exists()
+        state == "finished" and not os.path.exists(f"{records}/{stage}.json")  # noqa: PTH110
         for stage, state in states.items()
     ):
         return read_left(folder, states)
-    return Left(folder, states, Param(), {}) if name in plan.kept.adopted else None
+    return None if _is_settled(plan, name) else Left(folder, states, Param(), {})
 
 
 def _strangers(plan: Plan, there: frozenset[str]) -> dict[str, Param]:
@@ -194,7 +212,7 @@ def _shared(plan: Plan) -> dict[str, Left]:
     for name, one in plan.experiments.items() if found else ():
         usual = mlrunner_name(one.choices)
         left = found.get(name if name in found else usual)
-        new = name in plan.kept.adopted or not Path(plan.records(name)).exists()
+        new = not _is_settled(plan, name) or not Path(plan.records(name)).exists()
         if left is not None and new:
             shared[name] = left
     return shared
@@ -212,11 +230,16 @@ def _settled(plan: Plan, left: Mapping[str, Left], held: Mapping[str, str]) -> P
     judged = {name: judge(plan, name, one) for name, one in left.items() if name not in held}
     reasons = {**held, **{name: one.reason for name, one in judged.items() if one.reason}}
     before = {name: why for name, why in known.held.items() if name not in plan.experiments}
-    own = {name for name, one in judged.items() if not one.adopted}
+    adopted = {name: digest for name, digest in known.adopted.items() if name not in judged}
+    adopted |= {
+        name: "" if one.reason or one.again else _digest(plan, name)
+        for name, one in judged.items()
+        if one.adopted
+    }
     found = {name: one.found for name, one in judged.items() if one.found}
     kept = Kept(
         names=known.names,
-        adopted=frozenset(known.adopted - own | found.keys()),
+        adopted=adopted,
         held={**before, **reasons},
         found=found,
         again=tuple((name, stage) for name, one in judged.items() for stage in one.again),
