@@ -142,7 +142,7 @@ def test_nothing_starts_where_the_command_is_another() -> None:
     assert found.last_markers() == ["output/Lr_0.2/.sweepmake/test.done"]
     line, one = held_lines(found)
     assert line.startswith("mlrunner: 1 experiment held back")
-    assert "nothing starts there: 'train' ran with '--wd 1'. To take" in line
+    assert "nothing starts there: train ran with '--wd 1'. To take" in line
     assert "--config mlrunner=keep" in line
     assert "--config mlrunner=again" in line
     assert "output/Lr_0.1" in one

@@ -190,5 +190,5 @@ class _Judge:
 def _differs(stage: str, words: tuple[str, str]) -> str:
     then, now = words
     if not then or not now:
-        return f"'{stage}' ran with{'' if then else 'out'} '{then or now}'"
-    return f"'{stage}' ran with '{then}', which is '{now}' now"
+        return f"{stage} ran with{'' if then else 'out'} '{then or now}'"
+    return f"{stage} ran with '{then}', which is '{now}' now"
