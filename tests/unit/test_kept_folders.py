@@ -12,7 +12,7 @@ from sweepmake.kept_folders import NOTHING_KEPT, Kept, read_kept, write_kept
 
 def test_what_is_kept_is_read_back(tmp_path: Path) -> None:
     """Names, adopted runs and what is held back; records to be written are no part of it."""
-    kept = Kept({"a": "b"}, frozenset({"b", "c"}), {"d": "another command"})
+    kept = Kept({"a": "b"}, {"b": "hash", "c": ""}, {"d": "another command"})
     write_kept(str(tmp_path), kept)
     assert read_kept(str(tmp_path)) == kept
     write_kept(str(tmp_path), NOTHING_KEPT)
@@ -26,7 +26,7 @@ def test_nothing_is_written_where_there_is_nothing_to_remember(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"names": 1, "adopted": [], "held": {}}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"names": 1, "adopted": {}, "held": {}}'])
 def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
     """It is not taken for none: then runs that have finished would start again."""
     (tmp_path / ".sweepmake").mkdir()

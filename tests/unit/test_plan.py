@@ -143,6 +143,8 @@ def test_an_experiment_that_keeps_a_folder_has_its_name() -> None:
     assert found.experiments[SECOND].parameters["lr"] == 0.1
     assert found.command(SECOND, "avg") == [f"a 0.1 {SECOND}"]
     assert found.folder(SECOND) == f"output/{SECOND}"
+    first, second, _ = plan().keeping(Kept({SECOND: FIRST})).experiments
+    assert (first[: len(FIRST) + 1], second) == (f"{FIRST}-", FIRST)
 
 
 def test_nothing_waits_for_what_is_held_back() -> None:

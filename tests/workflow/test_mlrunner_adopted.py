@@ -102,17 +102,17 @@ def test_another_command_waits_for_the_users_word(failed: Project) -> None:
     assert done.code == 0, done.said
     assert started(failed) == []
     assert (
-        "mlrunner: 2 experiments held back, nothing starts there: 'train' ran without '--new'. To"
+        "mlrunner: 2 experiments held back, nothing starts there: train ran without '--new'. To"
         in done.said
     )
     assert done.said.count("--config mlrunner=again") == 2
-    assert f"HELD BACK   {FIRST}: 'train' ran without '--new'" in done.said
+    assert f"HELD BACK   {FIRST}: train ran without '--new'" in done.said
     assert [row["status"] for row in rows(failed)] == ["held back", "held back"]
-    assert rows(failed, "failures")[0]["kind of failure"] == "'train' ran without '--new'"
+    assert rows(failed, "failures")[0]["kind of failure"] == "train ran without '--new'"
     failed.target = f"results/{THEIRS}/ranks.pdf"
     refused = failed.run()
     assert refused.code == 1
-    assert refused.said.endswith(f"error: '{THEIRS}' is held back: 'train' ran without '--new'\n")
+    assert refused.said.endswith(f"error: '{THEIRS}' is held back: train ran without '--new'\n")
     failed.target = "stages"
     assert failed.run("--config", "mlrunner=again").code == 0
     folders = (FIRST, f"output/{THEIRS}")

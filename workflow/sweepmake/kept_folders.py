@@ -25,7 +25,9 @@ class Kept:
 
     Attributes:
         names: the name that an experiment would have → the folder that it keeps, where they differ.
-        adopted: the names of experiments with runs that were adopted.
+        adopted: experiments with runs that were adopted → a hash of the commands with which that
+            was settled, so that their records are read again only when a command has changed; ""
+            where it is not settled.
         held: experiment → why nothing is started in its folder.
         found: experiment → stage → the record of a finished run that is to be adopted.
         again: (experiment, stage) of runs that were adopted, have another command now, and are to
@@ -33,7 +35,7 @@ class Kept:
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
-    adopted: frozenset[str] = frozenset()
+    adopted: Mapping[str, str] = field(default_factory=dict)
     held: Mapping[str, str] = field(default_factory=dict)
     found: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict)
     again: tuple[tuple[str, str], ...] = ()
@@ -59,7 +61,7 @@ def read_kept(output: str) -> Kept:
         known = json.loads(text)
         return Kept(
             names={str(name): str(folder) for name, folder in known["names"].items()},
-            adopted=frozenset(map(str, known["adopted"])),
+            adopted={str(name): str(digest) for name, digest in known["adopted"].items()},
             held={str(name): str(why) for name, why in known["held"].items()},
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -78,7 +80,7 @@ def write_kept(output: str, kept: Kept) -> None:
     path = Path(output, _FILE)
     known = {
         "names": dict(sorted(kept.names.items())),
-        "adopted": sorted(kept.adopted),
+        "adopted": dict(sorted(kept.adopted.items())),
         "held": dict(sorted(kept.held.items())),
     }
     text = json.dumps(known, indent=1) + "\n"

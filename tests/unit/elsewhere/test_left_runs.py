@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_adopted_runs_count_as_finished_from_then_on() -> None:
     adopt(first)
     again = plan()
     assert adopted(again) == {}
-    assert again.kept.adopted == {"Lr_0.1"}
+    assert list(again.kept.adopted) == ["Lr_0.1"]
     train, test = (Path(again.marker("Lr_0.1", stage)) for stage in BOTH)
     assert train.stat().st_mtime <= test.stat().st_mtime
     record = json.loads((path / ".sweepmake/test.json").read_text())
@@ -141,7 +142,7 @@ def test_nothing_starts_where_the_command_is_another() -> None:
     assert found.last_markers() == ["output/Lr_0.2/.sweepmake/test.done"]
     line, one = held_lines(found)
     assert line.startswith("mlrunner: 1 experiment held back")
-    assert "nothing starts there: 'train' ran with '--wd 1'. To take" in line
+    assert "nothing starts there: train ran with '--wd 1'. To take" in line
     assert "--config mlrunner=keep" in line
     assert "--config mlrunner=again" in line
     assert "output/Lr_0.1" in one
@@ -261,10 +262,62 @@ def test_a_folder_that_mlrunner_gave_to_several_is_no_ones() -> None:
     assert list(again.experiments) == ["Lr_0.12345671", "Lr_0.12345672", "Lr_0.3"]
 
 
-def test_a_name_that_snakemake_cannot_take_is_said() -> None:
+def test_a_folder_is_no_ones_also_where_only_some_are_selected() -> None:
+    """The other experiment of the folder has a title that is not asked for."""
+    left("Lr_0.123457", {"train": "finished"}, lr=0.12345672)
+    other = "---\n_title: other\nlr: [0.12345671]\n"
+    text = SWEEP.replace("lr: [0.1, 0.2]\n", f"_title: mine\nlr: [0.12345672]\n{other}")
+    assert list(plan(text, title="mine").kept.held) == ["Lr_0.12345672"]
+
+
+def test_titles_adopt_what_they_select() -> None:
+    """What another title selects is left alone until it is asked for."""
+    left("Lr_0.1", BOTH)
+    left("Lr_0.2", BOTH, lr=0.2)
+    text = SWEEP.replace("lr: [0.1, 0.2]", "_title: a\nlr: 0.1\n---\n_title: b\nlr: 0.2")
+    adopt(plan(text, title="b"))
+    assert adopted(plan(text)) == {"Lr_0.1": ["train", "test"]}
+
+
+def test_a_living_mlrunner_is_not_run_beside() -> None:
+    """`stat` says running, and a process writes the log: held back, whatever the user's word is."""
+    path = left("Lr_0.1", {"train": "running"})
+    with (path / f"log.train.{OLD}").open("w") as log:
+        process = subprocess.Popen(["sleep", "60"], stdout=log)
+    try:
+        why = f"process {process.pid} of mlrunner is running 'train' there"
+        assert plan().kept.held == {"Lr_0.1": why}
+        assert plan(mlrunner="again").kept.held == {"Lr_0.1": why}
+    finally:
+        process.kill()
+        process.wait()
+    assert plan().kept.held == {}
+
+
+def test_what_failed_under_another_name_runs_again_there() -> None:
+    """The folder is the experiment's, with the checkpoints in it."""
+    left("Lr_0.123457", {"train": "failed"}, lr=0.12345671)
+    found = plan(PRECISE)
+    adopt(found)
+    assert "Lr_0.123457" in found.experiments
+    assert "Lr_0.123457" in make_plan(read_config({})).experiments
+
+
+def test_an_experiment_without_choices_is_not_run_again_in_silence() -> None:
+    """mlrunner runs it in the output folder itself."""
+    left("", {"train": "finished"}, moved="output")
+    text = SWEEP.replace("default: {", "default: {lr: 0.1, ").replace("lr: [0.1, 0.2]", "_title: a")
+    assert "in the output folder itself" in plan(text).kept.held["default"]
+    assert plan(text, mlrunner="again").kept.held == {}
+
+
+@pytest.mark.parametrize("name", ["Lr_{{x}}", "A_" + "ab" * 20])
+def test_a_name_that_snakemake_cannot_take_is_said(name: str) -> None:
     """The runs are there, and so do not start again elsewhere in silence."""
-    left("Lr_{x}", {"train": "finished"}, commands={"train": "t"})
+    left(name, {"train": "finished"}, commands={"train": "t"})
     assert "has a name that Snakemake cannot take" in plan().kept.held["Lr_0.1"]
+    assert list(plan(mlrunner="keep").kept.held) == ["Lr_0.1"]
+    assert plan(mlrunner="again").kept.held == {}
 
 
 def test_experiments_that_share_a_folder_are_held_back() -> None:

@@ -7,16 +7,20 @@ word (`mlrunner` in config.yaml).
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from sweepmake.elsewhere.files import Param, read_param
 from sweepmake.elsewhere.left_stages import judge
 from sweepmake.elsewhere.mlrunner import (
     Left,
+    living_writers,
     mlrunner_name,
     read_left,
     read_shared,
@@ -26,10 +30,13 @@ from sweepmake.elsewhere.names import name_of_path
 from sweepmake.errors import InputError, in_words
 from sweepmake.kept_folders import Kept
 from sweepmake.params.naming import Value
+from sweepmake.params.sweep import PlannedExperiment, read_sweep
 from sweepmake.plan import RECORDS, Plan
 
 __all__ = ["look"]
 
+# a wildcard whose value ends so raises Snakemake's PeriodicWildcardError (9.27, io)
+_PERIODIC = re.compile(r"(.+)\1{19,}$")
 _YES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -56,15 +63,30 @@ def _look(plan: Plan, there: frozenset[str]) -> Plan:
         if name not in left and not (name in there and Path(plan.records(name)).exists())
     ]
     strangers = _strangers(plan, there) if homeless else {}
+    unfit = _without_choices(plan, homeless) if homeless else {}
     if not left and not strangers:
-        return _settled(plan, {}, {})
+        return _settled(plan, {}, _on_word(plan, {}, unfit))
     unclear = _ambiguous(plan, [*left, *homeless], {*left, *strangers})
-    matched, unfit = _match(plan, [name for name in homeless if name not in unclear], strangers)
+    matched, unnamed = _match(plan, [name for name in homeless if name not in unclear], strangers)
     plan = _renamed(plan, matched)
     left |= {name: one for name in matched.values() if (one := _own(plan, name))}
     left = {name: one for name, one in left.items() if name not in unclear}
-    held = {**unclear, **unfit} if plan.config.mlrunner == "match" else {}
-    return _settled(plan, left, held)
+    return _settled(plan, left, _on_word(plan, unclear, {**unfit, **unnamed}))
+
+
+def _on_word(plan: Plan, unclear: Mapping[str, str], unfit: Mapping[str, str]) -> dict[str, str]:
+    """Return what is held back under the user's word: what cannot be kept also with `keep`."""
+    word = plan.config.mlrunner
+    return {**(unclear if word == "match" else {}), **(unfit if word != "again" else {})}
+
+
+def _without_choices(plan: Plan, homeless: Sequence[str]) -> dict[str, str]:
+    """Return why an experiment without choices is held: mlrunner runs it in the output folder."""
+    names = [name for name in homeless if not plan.experiments[name].choices]
+    if not names or "finished" not in read_states(plan.config.output).values():
+        return {}
+    why = "mlrunner ran it in the output folder itself: move its files into this folder"
+    return dict.fromkeys(names, why)
 
 
 def _folders(output: str) -> frozenset[str]:
@@ -81,23 +103,40 @@ def _is_done(plan: Plan, name: str, there: frozenset[str]) -> bool:
 
     It looks at the files that Snakemake looks at next, and so costs next to nothing.
     """
-    if name not in there or name in plan.kept.adopted:
+    if name not in there or not _is_settled(plan, name):
         return False
     stages = plan.experiments[name].stages
     return all(os.path.exists(plan.marker(name, stage)) for stage in stages)  # noqa: PTH110
+
+
+def _is_settled(plan: Plan, name: str) -> bool:
+    """Return whether no command has changed since an experiment's runs were adopted, if any was."""
+    known = plan.kept.adopted.get(name)
+    return known is None or known == _digest(plan, name)
+
+
+def _digest(plan: Plan, name: str) -> str:
+    """Return a hash of the commands that an experiment's stages have now, selected or not."""
+    commands = []
+    for stage in plan.sweep.stages:
+        try:
+            commands.append("{_time}".join(plan.command(name, stage.name)))
+        except InputError:
+            commands.append("")  # of a stage that is not selected, and lacks a parameter
+    return hashlib.sha256("\0".join(commands).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 def _own(plan: Plan, name: str) -> Left | None:
     """Return what mlrunner left in the folder that an experiment has by its name."""
     folder = plan.folder(name)
     states = read_states(folder)
-    records = Path(plan.records(name))
+    records = plan.records(name)
     if any(
-        state == "finished" and not (records / f"{stage}.json").exists()
+        state in ("finished", "running") and not os.path.exists(f"{records}/{stage}.json")  # noqa: PTH110
         for stage, state in states.items()
     ):
         return read_left(folder, states)
-    return Left(folder, states, Param(), {}) if name in plan.kept.adopted else None
+    return None if _is_settled(plan, name) else Left(folder, states, Param(), {})
 
 
 def _strangers(plan: Plan, there: frozenset[str]) -> dict[str, Param]:
@@ -106,7 +145,7 @@ def _strangers(plan: Plan, there: frozenset[str]) -> dict[str, Param]:
     for folder in sorted(there - plan.experiments.keys()):
         path = Path(plan.config.output, folder)
         if (folder in plan.kept.adopted or not (path / RECORDS).exists()) and (
-            "finished" in read_states(str(path)).values()
+            read_states(str(path))
         ):
             found[folder] = read_param(str(path / "param"))
     return found
@@ -121,7 +160,7 @@ def _ambiguous(plan: Plan, names: Iterable[str], folders: set[str]) -> dict[str,
     if plan.config.mlrunner == "keep":
         return {}
     sharing: dict[str, list[str]] = defaultdict(list)
-    for one in plan.sweep.experiments:
+    for one in _whole_sweep(plan):
         sharing[mlrunner_name(one.choices)].append(one.name)
     known = set(names)
     return {
@@ -131,6 +170,16 @@ def _ambiguous(plan: Plan, names: Iterable[str], folders: set[str]) -> dict[str,
         for name in all_of_it
         if name in known
     }
+
+
+def _whole_sweep(plan: Plan) -> Sequence[PlannedExperiment]:
+    """Return all experiments of the params.yaml, also those that are not selected now."""
+    if not (plan.config.title or plan.config.sample):
+        return plan.sweep.experiments
+    try:
+        return read_sweep(plan.config.params).experiments
+    except InputError:
+        return plan.sweep.experiments  # what is not selected is wrong, or too much
 
 
 def _match(
@@ -151,7 +200,7 @@ def _match(
         usual = mlrunner_name(one.choices)
         folder = usual if usual in free else free[0]
         free.remove(folder)
-        if name_of_path(folder) == folder:
+        if name_of_path(folder) == folder and not _PERIODIC.search(folder):
             matched[name] = folder
         else:
             unfit[name] = f"mlrunner's folder '{folder}' has a name that Snakemake cannot take"
@@ -194,7 +243,7 @@ def _shared(plan: Plan) -> dict[str, Left]:
     for name, one in plan.experiments.items() if found else ():
         usual = mlrunner_name(one.choices)
         left = found.get(name if name in found else usual)
-        new = name in plan.kept.adopted or not Path(plan.records(name)).exists()
+        new = not _is_settled(plan, name) or not Path(plan.records(name)).exists()
         if left is not None and new:
             shared[name] = left
     return shared
@@ -209,14 +258,22 @@ def _settled(plan: Plan, left: Mapping[str, Left], held: Mapping[str, str]) -> P
         held: experiment → why it is held back whatever its commands are.
     """
     known = plan.kept
-    judged = {name: judge(plan, name, one) for name, one in left.items() if name not in held}
+    writers = cache(living_writers)
+    judged = {
+        name: judge(plan, name, one, writers) for name, one in left.items() if name not in held
+    }
     reasons = {**held, **{name: one.reason for name, one in judged.items() if one.reason}}
     before = {name: why for name, why in known.held.items() if name not in plan.experiments}
-    own = {name for name, one in judged.items() if not one.adopted}
+    adopted = {name: digest for name, digest in known.adopted.items() if name not in judged}
+    adopted |= {
+        name: "" if one.reason or one.again else _digest(plan, name)
+        for name, one in judged.items()
+        if one.adopted
+    }
     found = {name: one.found for name, one in judged.items() if one.found}
     kept = Kept(
         names=known.names,
-        adopted=frozenset(known.adopted - own | found.keys()),
+        adopted=adopted,
         held={**before, **reasons},
         found=found,
         again=tuple((name, stage) for name, one in judged.items() for stage in one.again),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,13 +37,31 @@ class Judged:
     adopted: bool = False
 
 
-def judge(plan: Plan, name: str, left: Left) -> Judged:
+def judge(plan: Plan, name: str, left: Left, writers: Callable[[], Mapping[str, int]]) -> Judged:
     """Return what becomes of the runs that mlrunner finished in an experiment's folder.
 
     Stages are looked at in their order, also those not selected now, because a run builds on the
     one before it. After the first one that does not count, none does.
+
+    Args:
+        plan: the plan.
+        name: the experiment's name.
+        left: what mlrunner left of it.
+        writers: returns file → the living process that writes it; asked where `stat` says running.
     """
+    if living := _living(left, writers):
+        return Judged(reason=living)
     return _Judge(plan, name, left).decide()
+
+
+def _living(left: Left, writers: Callable[[], Mapping[str, int]]) -> str:
+    """Return which process of mlrunner's works in the folder now, in words; "" for none."""
+    for stage, state in left.states.items():
+        if state == "running" and stage in left.logs:
+            log = f"{os.path.realpath(left.folder)}/{left.logs[stage]}"
+            if process := writers().get(log):
+                return f"process {process} of mlrunner is running '{stage}' there"
+    return ""
 
 
 class _Judge:
@@ -171,5 +190,5 @@ class _Judge:
 def _differs(stage: str, words: tuple[str, str]) -> str:
     then, now = words
     if not then or not now:
-        return f"'{stage}' ran with{'' if then else 'out'} '{then or now}'"
-    return f"'{stage}' ran with '{then}', which is '{now}' now"
+        return f"{stage} ran with{'' if then else 'out'} '{then or now}'"
+    return f"{stage} ran with '{then}', which is '{now}' now"
