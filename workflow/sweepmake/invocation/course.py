@@ -74,6 +74,9 @@ class Engine(Protocol):
     def lift_rate_limit(self) -> None:
         """Let it start as many jobs a second as it can."""
 
+    def start_no_more(self) -> None:
+        """Let it start no more jobs, and end when the living ones have."""
+
     def locks(self) -> Sequence[str]:
         """Return the paths of the locks that it has made for this invocation."""
 
@@ -92,6 +95,7 @@ class Sweep:
         claims: those on its folders.
         slots: the slots of this machine, once they are chosen.
         to_run: the names in rules/ of the rules that have jobs to run, once they are known.
+        failed: how many runs have failed in this invocation, retries and all.
     """
 
     study: Study
@@ -103,6 +107,7 @@ class Sweep:
     claims: SweepClaims = field(init=False)
     slots: Slots | None = None
     to_run: frozenset[str] = frozenset()
+    failed: int = 0
 
     def __post_init__(self) -> None:
         self.claims = SweepClaims(self.output, self.study.results)
@@ -119,6 +124,10 @@ class Sweep:
         `results` and logs that were made elsewhere need no GPU, and may be read beside a sweep.
         """
         return bool(self.plan and self.to_run - {_RESULTS})
+
+    def note(self, jobs: Mapping[str, int]) -> None:
+        """Take note of which of its rules have jobs to run."""
+        self.to_run = frozenset(own for name, own in self.rules.items() if jobs.get(name))
 
     def owns(self, target: str) -> bool:
         """Return whether a target is one of this sweep's rules or files."""
@@ -192,6 +201,33 @@ class Course:
             known = [folder for sweep in self._sweeps for folder in sweep.claims.known]
             clear_locks(_NOTES, known, self._sources())
 
+    def previewed(self, jobs: Mapping[str, int]) -> None:
+        """In a dry run, once the jobs are known: refuse what could not be started.
+
+        Raises:
+            SweepmakeError: the sweeps have different slots.
+        """
+        told: dict[str, str] = {}
+        for sweep in self._sweeps:
+            sweep.note(jobs)
+            if sweep.is_run and sweep.plan:
+                slots = self._find_slots(sweep.plan)
+                _join(told, session.environment(slots, (), debug=False))
+
+    def failed(self, rule: str, engine: Engine) -> None:
+        """A job has failed, and is not tried again: start no more runs where that is hopeless."""
+        for sweep in self._sweeps:
+            if rule not in sweep.stages or not sweep.plan:
+                continue
+            sweep.failed += 1
+            most = sweep.plan.config.max_failures
+            if sweep.failed == most:
+                engine.start_no_more()
+                session.say(
+                    f"max_failures: {most} {'run has' if most == 1 else 'runs have'} failed, so no "
+                    "more are started; those that run go on to their end"
+                )
+
     def started(self, jobs: Mapping[str, int], engine: Engine) -> None:
         """Before the first job: prepare the runs, greet the user.
 
@@ -263,20 +299,20 @@ class Course:
         if sweep.plan:
             self._choose_slots(sweep, sweep.plan, engine)
 
+    def _find_slots(self, plan: Plan) -> Slots:
+        virtual = self._asked.gpu or self._asked.cores
+        return choose_slots(
+            plan.slots, self._environment, output=plan.config.output, virtual=virtual
+        )
+
     def _choose_slots(self, sweep: Sweep, plan: Plan, engine: Engine) -> Slots:
         """Choose the slots of this machine."""
-        asked = self._asked.gpu
-        slots = choose_slots(
-            plan.slots,
-            self._environment,
-            output=plan.config.output,
-            virtual=asked or self._asked.cores,
-        )
+        slots = self._find_slots(plan)
         sweep.slots = slots
         # elsewhere the cluster's scheduler has the GPUs, and knows how many there are
         if self._asked.local:
             engine.lift_rate_limit()
-        if self._asked.local and asked is None:
+        if self._asked.local and self._asked.gpu is None:
             # never less than one stage takes: Snakemake would lower what the stage asks for
             most = max(stage.gpu for stage in plan.sweep.stages)
             engine.offer("gpu", max(len(slots.ids), most))
@@ -297,7 +333,7 @@ class Course:
     ) -> Iterator[tuple[Sweep, Plan, Slots]]:
         """Yield the sweeps that have runs or what follows them to do; let go of the others."""
         for sweep in self._sweeps:
-            sweep.to_run = frozenset(own for name, own in sweep.rules.items() if jobs.get(name))
+            sweep.note(jobs)
             if sweep.to_run:
                 check_writable(sweep.study)
             make = bool(sweep.to_run & _MAKERS)

@@ -57,6 +57,9 @@ class Config:
     debug: bool = key(
         switch(), False, "Run the first experiment only, its output live on the terminal"
     )
+    max_failures: int | None = key(
+        number(least=1), None, "After so many failed runs no more are started"
+    )
     metric: Mapping[str, MetricPattern] = key(
         METRICS,
         {},

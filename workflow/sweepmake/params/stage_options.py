@@ -32,7 +32,11 @@ class StageOptions:
         "memory in megabytes, for clusters and for `--resources mem_mb=…`",
     )
     runtime: int | None = key(number(least=1), None, "time limit in minutes, for clusters")
-    retries: int = key(number(least=0), 0, "how often a failed run is tried again at once")
+    retries: int | None = key(
+        number(least=0),
+        None,
+        "how often a failed run is tried again at once; without it, `--retries` says so",
+    )
     conda: str | None = key(
         text("an environment file, a folder, or an environment's name"),
         None,
