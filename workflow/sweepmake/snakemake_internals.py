@@ -32,7 +32,7 @@ from sweepmake.errors import SweepmakeError, in_words
 from sweepmake.invocation.course import Asked, Course
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = ["INTERNALS", "TESTED", "Watch", "caption", "config_files", "cores",
            "deployment_methods", "is_cluster_job", "is_main_process", "rule_name",
@@ -211,7 +211,7 @@ class Watch(logging.Handler):
         plain = [h for h in logger.handlers if type(h).__name__ == "ColorizingTextHandler"]
         if not logger.isEnabledFor(logging.DEBUG):
             for handler in plain:
-                handler.addFilter(_JobEvents(rules, stages))
+                handler.addFilter(_JobEvents(rules, stages, lambda: self.course.is_stopping))
         return bool(plain)
 
     def start_no_more(self) -> None:
@@ -307,8 +307,11 @@ class _JobEvents(logging.Filter):
         "Shutting down, this might take some time",
     )
 
-    def __init__(self, rules: Collection[str], stages: Collection[str]) -> None:
+    def __init__(
+        self, rules: Collection[str], stages: Collection[str], is_stopping: Callable[[], bool]
+    ) -> None:
         super().__init__()
+        self._is_stopping = is_stopping  # then jobs fail because they were told to end
         self._rules = frozenset(rules)
         self._stages = frozenset(stages)
         self._jobs: set[object] = (
@@ -324,10 +327,10 @@ class _JobEvents(logging.Filter):
         if name == "job_finished":
             return getattr(record, "job_id", None) not in self._jobs
         if name == "job_error":
-            return rule not in self._stages
+            return rule not in self._stages and not self._is_stopping()
         text = str(record.msg)
-        if text.startswith("RuleException:") and "/sweepmake/__main__.py" in text:
-            return False
+        if text.startswith("RuleException:"):
+            return "/sweepmake/__main__.py" not in text and not self._is_stopping()
         return name not in self.hidden and not text.startswith(self.noise)
 
 

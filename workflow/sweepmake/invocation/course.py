@@ -6,7 +6,6 @@ nothing of Snakemake but what is handed to it.
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -168,6 +167,11 @@ class Course:
         """Whether a signal that ends this process, Ctrl-C too, is passed on to its jobs."""
         return self._stop.is_watching
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a signal has asked for the end."""
+        return bool(self._stop.caught)
+
     def add(self, sweep: Sweep) -> None:
         """Take note of a sweep; of one only, however often `use rule` reads the Snakefile.
 
@@ -269,10 +273,10 @@ class Course:
 
     def _make_results(self, sweep: Sweep) -> None:
         """Make the results; not where this process may be given a few seconds only."""
-        if self._stop.caught in (0, signal.SIGINT):
-            session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
-        else:
+        if self._stop.is_urgent:
             session.say(session.NO_RESULTS)
+        else:
+            session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
 
     def locked(self) -> str | None:
         """Return what is said where Snakemake finds locks; None where that is not ours to say."""
