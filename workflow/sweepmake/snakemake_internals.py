@@ -173,7 +173,7 @@ class Watch(logging.Handler):
                 self._plan()
             self._state = "started"
             _or_stop(self.course.started, _counts(_find("record.stats", record)), self)
-        elif not self._state:
+        elif not self._state and record.levelno < logging.ERROR:
             self._plan()
 
     def close(self) -> None:
