@@ -14,7 +14,7 @@ NEEDED = 2  # the RULES_VERSION of the package that these files go with
 try:
     from sweepmake import plan as plan_module, snakemake_internals as internals
     from sweepmake.elsewhere.left_runs import look
-    from sweepmake.errors import SweepmakeError
+    from sweepmake.errors import SweepmakeError, in_words
     from sweepmake.invocation import course, session
     from sweepmake.invocation.installed import check_installed
     from sweepmake.logs import FORMAT_VERSION as LOG_FORMAT_VERSION
@@ -30,11 +30,11 @@ except ImportError as error:
 
 
 def or_stop(function, *arguments, **options):
-    """Call a function of the library; what is wrong with the user's input ends the workflow."""
+    """Call a function of the library; what is wrong with the user's input or the system ends it."""
     try:
         return function(*arguments, **options)
-    except SweepmakeError as error:
-        sys.exit(f"error: {error}")
+    except (SweepmakeError, OSError) as error:
+        sys.exit(f"error: {in_words(error)}")
 
 
 # what follows this invocation; None in the processes that Snakemake starts for its jobs

@@ -32,7 +32,7 @@ for STAGE in STAGES:
         resources:
             **PLAN.resources(STAGE),
             gpu=STAGE.gpu,
-        # in a job of a cluster none: the main process retries, with a new job
+        # None leaves it to --retries; in a job of a cluster the main process retries, with a new job
         retries: 0 if internals.is_cluster_job(workflow) else STAGE.retries
         priority: per_run(PLAN.priority, STAGE.name)
         shell:

@@ -5,6 +5,7 @@ import sys
 
 from sweepmake.outputs.refresh import refresh
 from sweepmake.outputs.write_outputs import write_comparison, write_tables
+from sweepmake.outputs.writing import writing
 from sweepmake.program import CONFIG, Argument, run_program
 from sweepmake.results.study import read_study
 from sweepmake.results.table import read_results_table
@@ -14,10 +15,11 @@ from sweepmake.visible import one_line
 def main(job: argparse.Namespace) -> None:
     """Read and plot what is new; write the tables and the comparison whatever went wrong."""
     study = read_study(job.config)
-    problems = refresh(study, cores=job.cores)
-    table = read_results_table(study)
-    write_tables(study, table)
-    write_comparison(study, table)
+    with writing(study.results):
+        problems = refresh(study, cores=job.cores)
+        table = read_results_table(study)
+        write_tables(study, table)
+        write_comparison(study, table)
     if problems:
         sys.exit("\n".join(one_line(f"error: {problem}") for problem in problems))
 

@@ -3,6 +3,7 @@
 import argparse
 
 from sweepmake.outputs.write_outputs import write_tables
+from sweepmake.outputs.writing import writing
 from sweepmake.program import CONFIG, run_program
 from sweepmake.results.study import read_study
 from sweepmake.results.table import read_results_table
@@ -11,7 +12,8 @@ from sweepmake.results.table import read_results_table
 def main(job: argparse.Namespace) -> None:
     """Write the tables from every experiment's parameters, records and summary."""
     study = read_study(job.config)
-    write_tables(study, read_results_table(study))
+    with writing(study.results):
+        write_tables(study, read_results_table(study))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.snakemake_versions
 
 # It looks at everything that the library looks at, and writes down what it was told.
 SNAKEFILE = """\
-import dataclasses, json
+import dataclasses, json, logging
 from sweepmake import snakemake_internals as internals
 
 looked_at, told = set(), []
@@ -40,12 +40,22 @@ class Course:
                                  for k, v in dataclasses.asdict(asked).items()}])
         engine.lift_rate_limit()
         engine.offer("gpu", 3)
+        self.engine = engine
+
+    def previewed(self, jobs):
+        print("previewed", jobs)
+
+    def failed(self, rule, engine):
+        told.append(["failed", rule])
 
     def started(self, jobs, engine):
         told.append(["started", jobs])
         told.append(["plain", engine.hide_job_events({"a"}, {"a"})])
+        told.append(["locks", engine.locks()])
 
     def ended(self):
+        self.engine.start_no_more()
+        self.engine._failed(logging.makeLogRecord({"jobid": -1, "rule_name": "a"}))
         told.append(["ended", len(open("made").read())])
         with open("told.json", "w") as file:
             json.dump([told, sorted(looked_at)], file)
@@ -82,13 +92,16 @@ def test_this_snakemake_has_all_that_is_looked_for(project: Project) -> None:
     asked = {"targets": ["a"], "forced": ["a"], "everything": False, "dry": False, "local": True,
              "gpu": 4, "cores": 2}  # fmt: skip
     assert told == [
-        ["planned", asked], ["started", {"a": 1, "total": 0}], ["plain", True], ["ended", 2],
+        ["planned", asked], ["started", {"a": 1, "total": 0}], ["plain", True],
+        ["locks", [str(project.path(".snakemake/locks/0.output.lock"))]],
+        ["failed", "a"], ["ended", 2],
     ], MOVED  # fmt: skip
     assert looked_at == sorted(internals.INTERNALS)
     assert "Building DAG" in done.said
     assert "rule a:" not in done.said
     dry = project.run("-n", "--forceall")
     assert "rule a:" in dry.said
+    assert "previewed {'a': 1, 'total': 0}" in dry.said
     assert dry.code == 0, f"{MOVED}:\n{dry.said}"
 
 

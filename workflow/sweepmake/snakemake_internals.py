@@ -16,6 +16,7 @@ import contextlib
 import logging
 import operator
 import os
+import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,12 @@ from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from sweepmake.errors import SweepmakeError
+from sweepmake.errors import SweepmakeError, in_words
 from sweepmake.invocation.course import Asked, Course
 from sweepmake.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = ["INTERNALS", "TESTED", "Watch", "caption", "config_files", "cores",
            "deployment_methods", "is_cluster_job", "is_main_process", "rule_name",
@@ -61,6 +62,8 @@ INTERNALS = {
     "workflow.deployment_settings.deployment_method": "a stage's conda environment is used with "
     "--sdm conda only: one line says so where it is not",
     "workflow.persistence": "the locks of a workflow that was killed are told from those of others",
+    "workflow.scheduler.running": "a job that failed is looked up: whether it is tried again",
+    "workflow.scheduler._user_kill": "with `max_failures` no job starts after so many failures",
     "record.stats": "how many runs are to do, and of which rules",
     "sourcecache.infer_source_file": "the caption of a file in a report that is no output of a "
     "rule, but named by an input function",
@@ -164,12 +167,16 @@ class Watch(logging.Handler):
             self._state = ""
         elif self._workflow.executor_plugin is None:
             return  # not known yet: whether anything will be executed, and where
-        elif event == LogEvent.RUN_INFO and not self._is_dry():
+        elif event == LogEvent.JOB_ERROR and self._state == "started":
+            self._failed(record)
+        elif event == LogEvent.RUN_INFO and self._is_dry():
+            _or_stop(self.course.previewed, _counts(_find("record.stats", record)))
+        elif event == LogEvent.RUN_INFO:
             if self._state != "planned":
                 self._plan()
             self._state = "started"
             _or_stop(self.course.started, _counts(_find("record.stats", record)), self)
-        elif not self._state:
+        elif not self._state and record.levelno < logging.ERROR:
             self._plan()
 
     def close(self) -> None:
@@ -182,6 +189,8 @@ class Watch(logging.Handler):
         try:
             with contextlib.chdir(self._folder):
                 self.course.ended()
+        except (SweepmakeError, OSError) as error:
+            print(f"error: {in_words(error)}", file=sys.stderr)  # noqa: T201
         except Exception:
             traceback.print_exc()  # Snakemake would drop it
 
@@ -205,8 +214,16 @@ class Watch(logging.Handler):
         plain = _terminal_handlers()
         if not logger.isEnabledFor(logging.DEBUG):
             for handler in plain:
-                handler.addFilter(_JobEvents(rules, stages))
+                handler.addFilter(_JobEvents(rules, stages, lambda: self.course.is_stopping))
         return bool(plain)
+
+    def start_no_more(self) -> None:
+        """Let no more jobs start; Snakemake ends when those that run have ended.
+
+        As JobScheduler.exit_gracefully does, less a lock that the caller may hold (Snakemake 9.27).
+        """
+        if not _find("workflow.scheduler._user_kill", self._workflow):
+            self._workflow.scheduler._user_kill = "graceful"
 
     def locks(self) -> list[str]:
         """Return the paths of the locks that Snakemake has made for this invocation.
@@ -227,6 +244,15 @@ class Watch(logging.Handler):
         limit = _find("workflow.scheduling_settings.max_jobs_per_timespan", self._workflow)
         if limit is not None and (limit.max_jobs, limit.timespan) == (100, 1):
             self._workflow.scheduling_settings.max_jobs_per_timespan = None
+
+    def _failed(self, record: logging.LogRecord) -> None:
+        """Tell the course of a job whose last attempt has failed."""
+        number = getattr(record, "jobid", None)
+        running = list(_find("workflow.scheduler.running", self._workflow))
+        jobs = [job for one in running for job in (one.jobs if one.is_group() else [one])]
+        failed = next((job for job in jobs if job.jobid == number), None)
+        if failed is None or failed.restart_times < failed.attempt:
+            self.course.failed(str(getattr(record, "rule_name", "")), self)
 
     def _plan(self) -> None:
         self._state = "dry" if self._is_dry() else "planned"
@@ -266,9 +292,11 @@ class _OurWords(logging.Filter):
         self._watch = watch
 
     def filter(self, record: logging.LogRecord) -> bool:
-        name = getattr(record, "exception", None)
-        if name == "LockException":
+        error = sys.exc_info()[1]
+        if getattr(record, "exception", None) == "LockException":
             record.msg = self._watch.course.locked() or record.msg
+        elif isinstance(error, OSError) and str(record.msg).startswith("Traceback"):
+            record.msg = f"error: {in_words(error)}"
         return True
 
 
@@ -299,8 +327,11 @@ class _JobEvents(logging.Filter):
         "Shutting down, this might take some time",
     )
 
-    def __init__(self, rules: Collection[str], stages: Collection[str]) -> None:
+    def __init__(
+        self, rules: Collection[str], stages: Collection[str], is_stopping: Callable[[], bool]
+    ) -> None:
         super().__init__()
+        self._is_stopping = is_stopping  # then jobs fail because they were told to end
         self._rules = frozenset(rules)
         self._stages = frozenset(stages)
         self._jobs: set[object] = (
@@ -316,10 +347,10 @@ class _JobEvents(logging.Filter):
         if name == "job_finished":
             return getattr(record, "job_id", None) not in self._jobs
         if name == "job_error":
-            return rule not in self._stages
+            return rule not in self._stages and not self._is_stopping()
         text = str(record.msg)
-        if text.startswith("RuleException:") and "/sweepmake/__main__.py" in text:
-            return False
+        if text.startswith("RuleException:"):
+            return "/sweepmake/__main__.py" not in text and not self._is_stopping()
         return name not in self.hidden and not text.startswith(self.noise)
 
 
@@ -333,8 +364,8 @@ def _or_stop(function: Any, *arguments: Any) -> None:
     """Call a function of the course; what is wrong ends Snakemake as an interrupt would."""
     try:
         function(*arguments)
-    except SweepmakeError as error:
-        raise SystemExit(f"error: {error}") from error
+    except (SweepmakeError, OSError) as error:
+        raise SystemExit(f"error: {in_words(error)}") from error
 
 
 def _find(path: str, found: Any) -> Any:

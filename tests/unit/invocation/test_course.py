@@ -25,6 +25,7 @@ class Engine:
     def __init__(self) -> None:
         self.offered: list[tuple[str, int]] = []
         self.hidden: set[str] = set()
+        self.ending = False
 
     def offer(self, resource: str, amount: int) -> None:
         self.offered.append((resource, amount))
@@ -39,6 +40,9 @@ class Engine:
     def locks(self) -> list[str]:
         return []
 
+    def start_no_more(self) -> None:
+        self.ending = True
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -49,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def sweep(prefix: str = "", **config: str) -> Sweep:
+def sweep(prefix: str = "", **config: object) -> Sweep:
     plan = make_plan(read_config(config))
     own = ["train", "test", "build_workbook", "results", "stages"]
     return Sweep(
@@ -161,6 +165,33 @@ def test_sweeps_of_one_workflow_have_one_set_of_slots() -> None:
     with pytest.raises(SweepmakeError, match="share its GPU slots, and these differ"):
         made.started({"a_train": 1, "b_train": 1}, engine)
     assert list(environment) == ["SWEEPMAKE_LOCK_FOLDER"]
+
+
+def test_other_slots_are_refused_by_a_dry_run() -> None:
+    """Where both sweeps have runs, and before anything is claimed."""
+    other = sweep("b_", output="d", results="r", gpus="0 1")
+    made, environment, engine = course(sweep("a_"), other)
+    made.planned(Asked(dry=True), engine)
+    made.previewed({"a_train": 1})
+    with pytest.raises(SweepmakeError, match="share its GPU slots, and these differ"):
+        made.previewed({"a_train": 1, "b_train": 1})
+    assert environment == {}
+    assert not Path("output").exists()
+
+
+def test_after_so_many_failures_no_more_runs_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of runs, and not of what follows them; only where it was asked for."""
+    made, _, engine = course(sweep())
+    for _ in range(9):
+        made.failed("train", engine)
+    assert not engine.ending
+    made, _, engine = course(sweep(max_failures=2))
+    for rule in ("train", "build_workbook", "mine"):
+        made.failed(rule, engine)
+    assert not engine.ending
+    made.failed("test", engine)
+    assert engine.ending
+    assert "max_failures: 2 runs have failed, so no more are started" in capsys.readouterr().err
 
 
 def test_on_a_cluster_gpus_are_not_counted_here() -> None:

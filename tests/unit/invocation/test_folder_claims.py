@@ -182,7 +182,7 @@ def test_a_folder_that_cannot_be_had_is_named_where_it_is_needed(me: Holder) -> 
     claims = SweepClaims("output", "results")
     claims.take(me)
     claims.require(run=False, make=True)
-    with pytest.raises(SweepmakeError, match=r"folder 'output' cannot be written to: .*directory"):
+    with pytest.raises(SweepmakeError, match=r"folder 'output' cannot be claimed: .*directory"):
         claims.require(run=True, make=True)
 
 

@@ -221,7 +221,7 @@ def test_stage_settings_reach_the_stages(sweep) -> None:
         1,
         None,
         None,
-        0,
+        None,
     )
     assert (test.gpu, test.threads, test.mem_mb, test.runtime, test.retries) == (0, 2, 100, 5, 1)
 

@@ -35,8 +35,8 @@ def test_what_stands_under_all_holds_for_every_stage(tmp_path: Path) -> None:
     written = "{all: {gpu: 2, threads: 4}, avg: {gpu: 0}, test: {retries: 1}}"
     found = stages(tmp_path, written)
     assert [(s.name, s.gpu, s.threads, s.retries) for s in found] == [
-        ("train", 2, 4, 0),
-        ("avg", 0, 4, 0),
+        ("train", 2, 4, None),
+        ("avg", 0, 4, None),
         ("test", 2, 4, 1),
     ]
     assert fits(written)

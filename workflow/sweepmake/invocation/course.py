@@ -6,7 +6,6 @@ nothing of Snakemake but what is handed to it.
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -75,6 +74,9 @@ class Engine(Protocol):
     def lift_rate_limit(self) -> None:
         """Let it start as many jobs a second as it can."""
 
+    def start_no_more(self) -> None:
+        """Let it start no more jobs, and end when the living ones have."""
+
     def locks(self) -> Sequence[str]:
         """Return the paths of the locks that it has made for this invocation."""
 
@@ -93,6 +95,7 @@ class Sweep:
         claims: those on its folders.
         slots: the slots of this machine, once they are chosen.
         to_run: the names in rules/ of the rules that have jobs to run, once they are known.
+        failed: how many runs have failed in this invocation, retries and all.
     """
 
     study: Study
@@ -104,6 +107,7 @@ class Sweep:
     claims: SweepClaims = field(init=False)
     slots: Slots | None = None
     to_run: frozenset[str] = frozenset()
+    failed: int = 0
 
     def __post_init__(self) -> None:
         self.claims = SweepClaims(self.output, self.study.results)
@@ -120,6 +124,10 @@ class Sweep:
         `results` and logs that were made elsewhere need no GPU, and may be read beside a sweep.
         """
         return bool(self.plan and self.to_run - {_RESULTS})
+
+    def note(self, jobs: Mapping[str, int]) -> None:
+        """Take note of which of its rules have jobs to run."""
+        self.to_run = frozenset(own for name, own in self.rules.items() if jobs.get(name))
 
     def owns(self, target: str) -> bool:
         """Return whether a target is one of this sweep's rules or files."""
@@ -160,6 +168,11 @@ class Course:
         """Whether a signal that ends this process, Ctrl-C too, is passed on to its jobs."""
         return self._stop.is_watching
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a signal has asked for the end."""
+        return bool(self._stop.caught)
+
     def add(self, sweep: Sweep) -> None:
         """Take note of a sweep; of one only, however often `use rule` reads the Snakefile.
 
@@ -194,6 +207,33 @@ class Course:
         if not asked.dry:
             known = [folder for sweep in self._sweeps for folder in sweep.claims.known]
             clear_locks(_NOTES, known, self._sources())
+
+    def previewed(self, jobs: Mapping[str, int]) -> None:
+        """In a dry run, once the jobs are known: refuse what could not be started.
+
+        Raises:
+            SweepmakeError: the sweeps have different slots.
+        """
+        told: dict[str, str] = {}
+        for sweep in self._sweeps:
+            sweep.note(jobs)
+            if sweep.is_run and sweep.plan:
+                slots = self._find_slots(sweep.plan)
+                _join(told, session.environment(slots, (), debug=False))
+
+    def failed(self, rule: str, engine: Engine) -> None:
+        """A job has failed, and is not tried again: start no more runs where that is hopeless."""
+        for sweep in self._sweeps:
+            if rule not in sweep.stages or not sweep.plan:
+                continue
+            sweep.failed += 1
+            most = sweep.plan.config.max_failures
+            if sweep.failed == most:
+                engine.start_no_more()
+                session.say(
+                    f"max_failures: {most} {'run has' if most == 1 else 'runs have'} failed, so no "
+                    "more are started; those that run go on to their end"
+                )
 
     def started(self, jobs: Mapping[str, int], engine: Engine) -> None:
         """Before the first job: prepare the runs, greet the user.
@@ -239,10 +279,10 @@ class Course:
 
     def _make_results(self, sweep: Sweep) -> None:
         """Make the results; not where this process may be given a few seconds only."""
-        if self._stop.caught in (0, signal.SIGINT):
-            session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
-        else:
+        if self._stop.is_urgent:
             session.say(session.NO_RESULTS)
+        else:
+            session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
 
     def locked(self) -> str | None:
         """Return what is said where Snakemake finds locks; None where that is not ours to say."""
@@ -269,20 +309,20 @@ class Course:
         if sweep.plan:
             self._choose_slots(sweep, sweep.plan, engine)
 
+    def _find_slots(self, plan: Plan) -> Slots:
+        virtual = self._asked.gpu or self._asked.cores
+        return choose_slots(
+            plan.slots, self._environment, output=plan.config.output, virtual=virtual
+        )
+
     def _choose_slots(self, sweep: Sweep, plan: Plan, engine: Engine) -> Slots:
         """Choose the slots of this machine."""
-        asked = self._asked.gpu
-        slots = choose_slots(
-            plan.slots,
-            self._environment,
-            output=plan.config.output,
-            virtual=asked or self._asked.cores,
-        )
+        slots = self._find_slots(plan)
         sweep.slots = slots
         # elsewhere the cluster's scheduler has the GPUs, and knows how many there are
         if self._asked.local:
             engine.lift_rate_limit()
-        if self._asked.local and asked is None:
+        if self._asked.local and self._asked.gpu is None:
             # never less than one stage takes: Snakemake would lower what the stage asks for
             most = max(stage.gpu for stage in plan.sweep.stages)
             engine.offer("gpu", max(len(slots.ids), most))
@@ -318,7 +358,7 @@ class Course:
     ) -> Iterator[tuple[Sweep, Plan, Slots]]:
         """Yield the sweeps that have runs or what follows them to do; let go of the others."""
         for sweep in self._sweeps:
-            sweep.to_run = frozenset(own for name, own in sweep.rules.items() if jobs.get(name))
+            sweep.note(jobs)
             if sweep.to_run & (_MAKERS | {_RESULTS}):
                 check_writable("results", sweep.study.results)
             if sweep.is_run and sweep.plan:

@@ -77,7 +77,7 @@ class FolderClaim:
             )
         if self._problem:
             raise SweepmakeError(
-                f"the folder '{self.folder}' cannot be written to: {in_words(self._problem)}"
+                f"the folder '{self.folder}' cannot be claimed: {in_words(self._problem)}"
             ) from self._problem
 
     def release(self) -> None:

@@ -43,10 +43,13 @@ class Stop:
 
     Attributes:
         caught: the first signal that asked for the end, else 0.
+        is_urgent: whether there is no time for more than the end: it was asked for by another
+            program, which may kill, or more than once.
     """
 
     def __init__(self) -> None:
         self.caught = 0
+        self.is_urgent = False
         self._before: dict[int, object] = {}
         self._end: Callable[[int, FrameType | None], object] | None = None
 
@@ -88,6 +91,7 @@ class Stop:
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         first, self.caught = not self.caught, self.caught or number
+        self.is_urgent = number != signal.SIGINT or not first
         if not first:
             return
         name = signal.Signals(number).name

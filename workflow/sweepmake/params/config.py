@@ -84,6 +84,9 @@ class Config:
         "hints",
         "What `runtime` and `mem_mb` of a stage are: hints for a cluster, or limits that end a run",
     )
+    max_failures: int | None = key(
+        number(least=1), None, "After so many failed runs no more are started"
+    )
     metric: Mapping[str, MetricPattern] = key(
         METRICS,
         {},

@@ -50,7 +50,11 @@ class StageOptions:
         None,
         "time limit in minutes, for clusters; everywhere with [`limits: enforce`](#limits)",
     )
-    retries: int = key(number(least=0), 0, "how often a failed run is tried again; the waits grow")
+    retries: int | None = key(
+        number(least=0),
+        None,
+        "how often a failed run is tried again, the waits grow; without it, `--retries` says so",
+    )
     retry_on: tuple[str, ...] = key(
         RETRY_ON,
         (),

@@ -1,0 +1,46 @@
+"""Who writes the files that show all experiments: one program at a time in a folder of results."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sweepmake.plan import RECORDS
+from sweepmake.runs.claims import Claim, this_process
+
+__all__ = ["writing"]
+
+_FILE = ".writing"
+_WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # a file system that has none
+
+
+@contextmanager
+def writing(results: str) -> Iterator[None]:
+    """Claim a folder of results as long as it is written; wait for another one, and say so.
+
+    Args:
+        results: the folder; it is made where it is missing.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    claim = Claim(str(Path(results, RECORDS, _FILE)))
+    Path(claim.path).parent.mkdir(parents=True, exist_ok=True)
+    me = this_process("results", os.environ)
+    try:
+        if other := claim.take(me):
+            text = f"WAIT    the results in '{results}' are being written by another program"
+            sys.stderr.write(f"{text} ({other})\n")
+            sys.stderr.flush()
+            claim.wait(me)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        claim.release()
