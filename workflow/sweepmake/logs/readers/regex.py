@@ -52,7 +52,7 @@ def _observation(found: dict[str, str]) -> Observation:
         found.get("steps_per_epoch"),
         times.get("eta_s"),
         times.get("time_per_step_s"),
-        int(total) if total.isdecimal() else None,
+        int(total[:18]) if total.isdecimal() else None,
         kind="line" if values else "place",
     )
 
