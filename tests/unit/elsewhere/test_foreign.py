@@ -665,3 +665,13 @@ def _no_traces() -> Iterator[None]:
     before = state_of(MLRUNNER)
     yield
     assert state_of(MLRUNNER) == before
+
+
+def test_names_that_never_end_are_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are matched in the process that the user waits for."""
+    monkeypatch.setattr("sweepmake.elsewhere.patterns._SECONDS", 1)
+    (tmp_path / ("word " * 20 + "!.log")).touch()
+    with pytest.raises(InputError, match="names took longer than 1 s on the 1 files in the folder"):
+        find_experiments(str(tmp_path), r"(\w+ ?)*:(?P<x>.*)")

@@ -157,3 +157,24 @@ def test_the_study_is_not_sent_with_every_experiment(
     monkeypatch.setattr(refresh_module, "_refresh_some", note)
     assert refresh(replace(study, experiments=experiments), cores=2) == []
     assert sent[0] < 2_000
+
+
+def test_an_expression_that_never_ends_costs_no_other_experiment(study: Study) -> None:
+    """In the pool's processes, too: one line for the log that it never ends on."""
+    pattern = r"(\w+ ?)*:(?P<x>\d)"
+    slow = Path(study.experiments[0].logs["train"][0])
+    with slow.open("a") as file:
+        file.write("word " * 40 + "x=1 !\n")
+    bad = replace(study, log_options={"pattern": pattern, "pattern_time_s": 1})
+    (problem,) = refresh(bad, cores=2)
+    assert problem.startswith(f"a: {slow}: the log pattern '{pattern}' took longer than 1 s (")
+    assert "\n" not in problem
+    assert study.result(study.experiments[1], "ranks.pdf").exists()
+    assert not study.result(study.experiments[0], "metrics.json").exists()
+    metric = MetricOptions(metrics=(MetricPattern("m", "", pattern),))
+    slow_metric = replace(study, metric_options=metric, log_options={"pattern_time_s": 1})
+    assert refresh(slow_metric, cores=2) == []
+    summary = read_summary(study.result(study.experiments[0], "metrics.json"))
+    assert summary["stages"]["train"]["metrics"]["loss"]["last"] == 0.25
+    assert "took longer than 1 s" in summary["measured"]["m"]["note"]
+    assert refresh(slow_metric, cores=2) == [], "and it is not tried again"

@@ -153,7 +153,7 @@ def test_lines_are_counted_from_one(write) -> None:
         ("? [a]\n: 1\n", 1, "expected a name as key"),
         ("a: 1\n<<: 3\n", 2, "expected a mapping"),
         (b"a: 1\nb: \xff\n", 2, "expected text in UTF-8, found the byte 0xff"),
-        ("a: " + "9" * 5000, 1, "expected a number"),
+        ("a: " + "9" * 5000, 1, "found 99999999999999999999…, a whole number of"),
     ],
 )
 def test_bad_yaml_gives_one_message_with_its_line(write, text, line: int, message: str) -> None:

@@ -11,12 +11,14 @@ from sweepmake.elsewhere.files import FoundExperiment, Listing
 from sweepmake.elsewhere.names import DEFAULT_STAGE, name_of_path, read_value, stage_key
 from sweepmake.errors import InputError
 from sweepmake.params.naming import Value
+from sweepmake.patience import Patience, TooSlowError
 
 __all__ = ["find_matches"]
 
 _SPECIAL = ("stage", "experiment")
 _SUFFIX = re.compile(r"\.[A-Za-z]\w{0,5}\Z")
 _SEAMS = "-_. "
+_SECONDS = 60  # of processor time
 
 
 def find_matches(tree: Mapping[str, Listing], names: str) -> list[FoundExperiment]:
@@ -29,15 +31,23 @@ def find_matches(tree: Mapping[str, Listing], names: str) -> list[FoundExperimen
         names: the expression; see sweepmake.elsewhere.find_experiments.
 
     Raises:
-        InputError: the expression is not valid, matches no file, or gives two logs of one stage,
-            or two sets of parameters, to one experiment.
+        InputError: the expression is not valid, takes too long, matches no file, or gives two logs
+            of one stage, or two sets of parameters, to one experiment.
     """
     try:
         pattern = re.compile(names)
     except re.error as error:
         raise InputError(f"logs: names is no regular expression: {names!r}: {error}") from error
     paths = [listing.join(file) for listing in tree.values() for file in listing.files]
-    matches = [found for found in map(pattern.fullmatch, paths) if found]
+    try:
+        with Patience(_SECONDS):
+            matches = [found for found in map(pattern.fullmatch, paths) if found]
+    except TooSlowError as late:
+        raise InputError(
+            f"logs: names took longer than {_SECONDS} s on the {len(paths)} files in the folder "
+            f"'{tree[''].path}': {names!r}",
+            hint="nested repeats, such as (a+)+, take forever",
+        ) from late
     if not matches:
         folder = tree[""].path
         example = f", such as '{paths[0]}'" if paths else ""

@@ -43,9 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clean", action="store_true", help="write a cleaned log too")
     parser.add_argument("--per-rank", action="store_true", help="write a cleaned log per rank too")
     parser.add_argument("--excel", action="store_true", help="write history.xlsx too")
+    parser.add_argument(
+        "--pattern-time",
+        type=int,
+        default=LogOptions().pattern_time_s,
+        metavar="SECONDS",
+        help="what a pattern may take on one log, beside a second for each megabyte (%(default)s)",
+    )
     given = parser.parse_args(arguments)
     options = LogOptions(
-        given.launcher, given.reader, tuple(given.pattern), given.clean, given.per_rank, given.excel
+        given.launcher,
+        given.reader,
+        tuple(given.pattern),
+        given.clean,
+        given.per_rank,
+        given.excel,
+        given.pattern_time,
     )
     try:
         found = parse_logs(

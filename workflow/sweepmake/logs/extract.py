@@ -22,6 +22,7 @@ from sweepmake.logs.demux.account import Counts
 from sweepmake.logs.demux.streams import StreamId
 from sweepmake.logs.reading import ESCAPE
 from sweepmake.logs.summary import Json, json_number
+from sweepmake.patience import Patience, TooSlowError
 
 if TYPE_CHECKING:
     from sweepmake.params.metrics import MetricPattern
@@ -47,12 +48,13 @@ class Found(Counts):
         matches: how many there are, numbers or not.
         numbers: how many are numbers.
         odd: the last one that is no number.
+        problem: why nothing is known of them, "" where something is.
     """
 
     def __init__(self, rank: int) -> None:
         self.rank = rank
         self.matches = self.numbers = 0
-        self.odd = ""
+        self.odd = self.problem = ""
         self._sum = 0.0
         self._first = self._last = ""
         self._least: tuple[float, str] | None = None
@@ -91,7 +93,7 @@ class Found(Counts):
     def note(self) -> str:
         """What the user should know of the matches, "" for nothing."""
         if self.numbers == self.matches:
-            return ""
+            return self.problem
         if not self.numbers:
             return f"not a number: {self.odd[:60]!r}"
         count = self.matches - self.numbers
@@ -114,10 +116,13 @@ def _plain(text: str) -> str | None:
 
 
 class _Search:
-    """One metric's expression."""
+    """One metric's expression, and the time that it has left on the current log."""
 
-    def __init__(self, metric: MetricPattern) -> None:
+    def __init__(self, metric: MetricPattern, seconds: int) -> None:
         self.name = metric.name
+        self.too_long = f"'{metric.pattern}' took longer than {seconds} s (pattern_time_s)"
+        self._seconds = seconds
+        self.begin()
         try:
             compiled = re.compile(metric.pattern)
         except (re.error, OverflowError, RecursionError) as error:
@@ -127,6 +132,11 @@ class _Search:
         self.search, self.every = compiled.search, compiled.finditer
         self.named = "value" in compiled.groupindex
         self.literal = _literal(metric.pattern)
+
+    def begin(self) -> None:
+        """Begin with another log."""
+        self.patience = Patience(self._seconds)
+        self.stopped = False
 
     def text(self, match: re.Match[str]) -> str:
         """Return the number's text: the group `value`, else the first group that took part."""
@@ -189,15 +199,22 @@ class _Stream:
             words = ESCAPE.sub("", words)
         every: list[str] | None = None
         for search, found in zip(self._searches, self.found, strict=True):
+            if search.stopped:
+                continue
             lines: Iterable[str]
             if search.literal:
                 lines = _lines_with(search.literal, words)
             else:
                 every = every or [line[:LONGEST].rstrip() for line in _BREAKS.split(words)]
                 lines = every
-            for line in filter(search.search, lines):
-                for match in search.every(line):
-                    found.add(search.text(match))
+            search.patience.grant(len(data))
+            try:
+                with search.patience:
+                    for line in filter(search.search, lines):
+                        for match in search.every(line):
+                            found.add(search.text(match))
+            except TooSlowError:
+                search.stopped = True
 
 
 def _lines_with(literal: str, words: str) -> Iterator[str]:
@@ -218,14 +235,16 @@ class MetricSearch:
 
     Args:
         metrics: those of this stage.
+        seconds: how long each may take on one log; see Patience. One that takes longer is searched
+            for no further in this attempt, and has no value there.
 
     Raises:
         InputError: an expression that is not valid.
     """
 
-    def __init__(self, metrics: Iterable[MetricPattern]) -> None:
+    def __init__(self, metrics: Iterable[MetricPattern], *, seconds: int = 60) -> None:
         self.found: dict[str, Found] = {}
-        self._searches = [_Search(metric) for metric in metrics]
+        self._searches = [_Search(metric, seconds) for metric in metrics]
         self._streams: dict[StreamId, _Stream] = {}
 
     def feed(self, stream: StreamId, data: bytes) -> None:
@@ -236,8 +255,12 @@ class MetricSearch:
             self._streams[stream] = _Stream(self._searches, stream.rank)
         self._streams[stream].feed(data)
 
-    def close(self) -> None:
-        """End the attempt: of the ranks with a match the lowest counts."""
+    def close(self, log: str = "") -> None:
+        """End the attempt: of the ranks with a match the lowest counts.
+
+        Args:
+            log: the attempt's log, to be named where an expression took too long on it.
+        """
         order = {name: at for at, name in enumerate(_ORDER)}
         streams = sorted(
             self._streams, key=lambda one: (one.rank, order.get(one.name, 9), one.name)
@@ -247,8 +270,12 @@ class MetricSearch:
         for at, search in enumerate(self._searches):
             matching = (self._streams[stream].found[at] for stream in streams)
             found = next((one for one in matching if one.matches), None)
+            if search.stopped:  # what it has found is not all that there is
+                found = Found(0)
+                found.problem = f"{search.too_long} on '{log}'"
             if found is not None:
                 self.found[search.name] = found
+            search.begin()
         self._streams.clear()
 
 
@@ -271,7 +298,7 @@ def user_metrics(
             "value": found.value(metric.take) if found else None,
             "stage": having[-1] if having else metric.stage,
             "matches": found.matches if found else 0,
-            "rank": found.rank if found else None,
+            "rank": found.rank if found and found.matches else None,
             "note": found.note if found else note,
         }
     return described

@@ -30,6 +30,7 @@ class LogOptions(NamedTuple):
     clean: bool = False
     per_rank: bool = False
     excel: bool = False
+    pattern_time_s: int = 60
 
     @classmethod
     def from_config(cls, given: Mapping[str, Any]) -> LogOptions:
@@ -71,12 +72,15 @@ class LogOptions(NamedTuple):
 
 def read_with(options: LogOptions, metrics: Sequence[MetricPattern]) -> dict[str, Json]:
     """Return how logs are read, for metrics.json: when it changes, they must be read again."""
-    return {
+    how: dict[str, Json] = {
         "launcher": options.launcher,
         "reader": options.reader,
         "pattern": list(options.pattern),
         "metrics": [[one.name, one.stage, one.pattern, one.take] for one in metrics],
     }
+    if options.pattern_time_s != LogOptions().pattern_time_s:
+        how["pattern_time_s"] = options.pattern_time_s
+    return how
 
 
 def metrics_from_json(argument: str) -> tuple[MetricPattern, ...]:

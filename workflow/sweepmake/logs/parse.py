@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from sweepmake.errors import InputError
 from sweepmake.logs import FORMAT_VERSION
 from sweepmake.logs.attempts import join_attempts
 from sweepmake.logs.demux.streams import Account, Demultiplexer, StreamId, read_blocks
@@ -21,6 +22,7 @@ from sweepmake.logs.rows import RowStream, Spool
 from sweepmake.logs.summary import Json, StageSummary, describe_stage, flat_keys
 from sweepmake.logs.tally import Tally
 from sweepmake.logs.wizard_results import result_rows
+from sweepmake.patience import Patience, TooSlowError
 from sweepmake.replacing import replacing
 
 if TYPE_CHECKING:
@@ -92,34 +94,54 @@ class _Stage:
         self._spool = spool
         self._options = options
         self._patterns = options.patterns()
+        self._patience: AbstractContextManager[None] = nullcontext()
 
     def read(self) -> None:
-        """Read every attempt's log."""
+        """Read every attempt's log.
+
+        Raises:
+            InputError: one cannot be read, or an expression of the user's takes too long on it.
+        """
         for attempt, path in enumerate(self.logs.files, 1):
-            for tally in self.tallies.values():
-                tally.begin_attempt()
-            clean = self._clean_log(attempt)
-            demultiplexer = Demultiplexer(self._options.launcher, events=clean is not None)
-            readers: dict[StreamId, StreamReader] = {}
-            for count, block in enumerate(read_blocks(path), 1):
-                demultiplexer.feed(block)
-                if count % _BLOCKS == 0:
-                    self._take(demultiplexer, readers, clean)
-            demultiplexer.close()
-            self._take(demultiplexer, readers, clean)
-            if clean is not None:
-                clean.close()
-            self._close(attempt, readers)
-            if self.search is not None:
-                self.search.close()
-            self.launcher = demultiplexer.launcher.title
-            for rank, account in sorted(demultiplexer.account.items()):
-                if rank >= 0:
-                    self._account(rank, account)
-            for end in demultiplexer.exits:
-                if end.rank in self.tallies and (end.code or end.signal):
-                    self.tallies[end.rank].failed = True
+            with _named(path, self._options):
+                self._read(attempt, path)
         self.rows = join_attempts(self.rows, self._spool, self.tallies)
+
+    def _read(self, attempt: int, path: Path) -> None:
+        """Read one attempt's log."""
+        patience = _patience(self._options)
+        self._patience = patience or nullcontext()
+        for tally in self.tallies.values():
+            tally.begin_attempt()
+        clean = self._clean_log(attempt)
+        demultiplexer = Demultiplexer(self._options.launcher, events=clean is not None)
+        readers: dict[StreamId, StreamReader] = {}
+        for count, block in enumerate(read_blocks(path), 1):
+            if patience is not None:
+                patience.grant(len(block))
+            with self._patience:
+                demultiplexer.feed(block)
+            if count % _BLOCKS == 0:
+                self._take(demultiplexer, readers, clean)
+        with self._patience:
+            demultiplexer.close()
+        self._take(demultiplexer, readers, clean)
+        if clean is not None:
+            clean.close()
+        self._close(attempt, readers)
+        if self.search is not None:
+            self.search.close(path.name)
+        self._end(demultiplexer)
+
+    def _end(self, demultiplexer: Demultiplexer) -> None:
+        """Note what the launcher said of the ranks of an attempt."""
+        self.launcher = demultiplexer.launcher.title
+        for rank, account in sorted(demultiplexer.account.items()):
+            if rank >= 0:
+                self._account(rank, account)
+        for end in demultiplexer.exits:
+            if end.rank in self.tallies and (end.code or end.signal):
+                self.tallies[end.rank].failed = True
 
     def _clean_log(self, attempt: int) -> CleanLog | None:
         """Return where the cleaned log of an attempt goes, None if it is not wanted."""
@@ -147,7 +169,8 @@ class _Stage:
                 offered = make_readers(self._options.reader, self._patterns)
                 rows = RowStream(self._spool, tally)
                 reader = readers[stream] = StreamReader(rows, offered)
-            reader.feed(data)
+            with self._patience:
+                reader.feed(data)
             if self.search is not None:
                 self.search.feed(stream, data)
         if clean is not None:
@@ -157,7 +180,8 @@ class _Stage:
         order = {name: at for at, name in enumerate(_ORDER)}
         ranks: dict[int, list[RowStream]] = {}
         for stream in sorted(readers, key=lambda one: (one.rank, order.get(one.name, 9), one.name)):
-            readers[stream].close()
+            with self._patience:
+                readers[stream].close()
             rows = ranks.setdefault(stream.rank, [])
             if readers[stream].rows.rows:
                 rows.append(readers[stream].rows)
@@ -213,7 +237,13 @@ def parse_logs(
         found = []
         with _collector_at_rest():
             for logs in stages:
-                stage = _Stage(logs, output, spool, options, _search(logs.stage, metrics))
+                stage = _Stage(
+                    logs,
+                    output,
+                    spool,
+                    options,
+                    _search(logs.stage, metrics, options.pattern_time_s),
+                )
                 stage.read()
                 found.append(stage)
         rows = [
@@ -237,14 +267,36 @@ def parse_logs(
     return ParsedLogs(history, summary, count, tuple(columns), user_metrics)
 
 
-def _search(stage: str, metrics: Sequence[MetricPattern]) -> MetricSearch | None:
+def _search(stage: str, metrics: Sequence[MetricPattern], seconds: int) -> MetricSearch | None:
     """Return what searches a stage's logs, None where no metric is asked for."""
     wanted = [metric for metric in metrics if metric.stage in ("", stage)]
     if not wanted:
         return None
     from sweepmake.logs.extract import MetricSearch
 
-    return MetricSearch(wanted)
+    return MetricSearch(wanted, seconds=seconds)
+
+
+def _patience(options: LogOptions) -> Patience | None:
+    """Return the time that the user's patterns have for one log, None where there are none."""
+    if not options.pattern and "(?P<" not in (options.launcher or ""):
+        return None
+    return Patience(options.pattern_time_s)
+
+
+@contextmanager
+def _named(log: Path, options: LogOptions) -> Iterator[None]:
+    """Name log, pattern and time where a pattern of the user's takes too long."""
+    try:
+        yield
+    except TooSlowError as late:
+        patterns = [late.pattern] if late.pattern else [*options.pattern, options.launcher or ""]
+        shown = " or ".join(f"'{one}'" for one in patterns if one)
+        raise InputError(
+            f"{log}: the log pattern {shown} took longer than {options.pattern_time_s} s",
+            hint="nested repeats, such as (a+)+, take forever: rewrite it, or give it more time "
+            "with logs: {pattern_time_s: …}",
+        ) from late
 
 
 def _user_metrics(found: Sequence[_Stage], metrics: Sequence[MetricPattern]) -> dict[str, Json]:

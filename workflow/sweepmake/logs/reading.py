@@ -175,7 +175,7 @@ class StreamReader:
             self._tally.total_training_time_s = float(found.group(1))
         elif _STOPPED.search(text):
             epoch = self.rows.epoch
-            self._tally.early_stop_epoch = int(epoch) if epoch.isdecimal() else None
+            self._tally.early_stop_epoch = int(epoch[:18]) if epoch.isdecimal() else None
         elif _LOOKS.search(text):
             self._counts.unparsed += 1
             return

@@ -47,6 +47,17 @@ class Document:
         """How many combinations its choices have."""
         return math.prod(len(values) for values in self.choices.values())
 
+    def check_size(self, sample: int | None, *, file: str) -> None:
+        """Raise InputError where the document, or the sample of it, has over a million of them."""
+        total = self.size
+        if min(total, sample or total) > MOST_COMBINATIONS or total > sys.maxsize:
+            raise InputError(
+                f"the document asks for {total:,} experiments, more than {MOST_COMBINATIONS:,}",
+                file=file,
+                line=self.line,
+                hint="try fewer values, or draw some with --config sample=100",
+            )
+
 
 def read_documents(
     source: Source, stages: Sequence[str], aliases: Mapping[str, Alias]
@@ -213,15 +224,9 @@ def combinations(
     Raises:
         InputError: the document, or the sample, has more than a million combinations.
     """
+    document.check_size(sample, file=file)
     sizes = [len(values) for values in document.choices.values()]
     total = document.size
-    if min(total, sample or total) > MOST_COMBINATIONS or total > sys.maxsize:
-        raise InputError(
-            f"the document asks for {total:,} experiments, more than {MOST_COMBINATIONS:,}",
-            file=file,
-            line=document.line,
-            hint="try fewer values, or draw some with --config sample=100",
-        )
     if sample is None or sample >= total:
         yield from itertools.product(*[range(size) for size in sizes])
         return

@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from dataclasses import field as attribute
 
 from sweepmake.errors import suggestion
 from sweepmake.params.kinds import Kind, key, keys_of, read_keys
@@ -51,6 +52,18 @@ class Alias:
 
     name: str
     cases: tuple[tuple[Scalar, dict[str, Scalar]], ...]
+    _same: dict[object, dict[str, Scalar]] = attribute(init=False, repr=False, compare=False)
+    _equal: dict[object, dict[str, Scalar]] = attribute(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the cases: there may be as many as choices, and each choice looks for its own."""
+        same: dict[object, dict[str, Scalar]] = {}
+        equal: dict[object, dict[str, Scalar]] = {}
+        for name, case in self.cases:
+            same.setdefault(identity(settle(name.value, as_flag=False)), case)
+            equal.setdefault(settle(name.value, as_flag=True), case)
+        object.__setattr__(self, "_same", same)
+        object.__setattr__(self, "_equal", equal)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -63,14 +76,8 @@ class Alias:
         The same value of the same type comes first; after it one that Python, and so mlrunner,
         holds equal (1, 1.0 and true; `on` and true).
         """
-        wanted = identity(settle(choice.value, as_flag=False))
-        for name, case in self.cases:
-            if identity(settle(name.value, as_flag=False)) == wanted:
-                return case
-        for name, case in self.cases:
-            if settle(name.value, as_flag=True) == settle(choice.value, as_flag=True):
-                return case
-        return None
+        found = self._same.get(identity(settle(choice.value, as_flag=False)))
+        return self._equal.get(settle(choice.value, as_flag=True)) if found is None else found
 
 
 def settle(value: Plain, *, as_flag: bool) -> Value:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweepmake.params.folders import from_home
-from sweepmake.params.kinds import Kind, given, key, keys_of, switch, text
+from sweepmake.params.kinds import Kind, given, key, keys_of, number, switch, text
 from sweepmake.params.origin import Origin, plain_text
 from sweepmake.params.yaml_reader import Items, Node
 
@@ -44,6 +44,9 @@ _PATTERNS = Kind(
     _patterns,
     lambda: {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
 )
+
+
+_PATTERN_TIME_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,12 @@ class LogKeys:
         r"metric, as in `'ep=(?P<epoch>\d+) L=(?P<loss>\S+)'`",
         absent="none",
     )
+    pattern_time_s: int = key(
+        number(least=1),
+        _PATTERN_TIME_S,
+        "how many seconds of processor time a regular expression of yours (`metric`, `pattern`, "
+        "`launcher`) may take on one log, beside one for each megabyte of it",
+    )
     clean: bool = key(
         switch(),
         False,
@@ -100,7 +109,9 @@ class LogKeys:
         return {
             name: value
             for name, value in written.items()
-            if name not in ("folder", "names") and value not in (None, False, [])
+            if name not in ("folder", "names")
+            and value not in (None, False, [])
+            and (name, value) != ("pattern_time_s", _PATTERN_TIME_S)
         }
 
 

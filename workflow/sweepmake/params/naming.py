@@ -29,6 +29,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 __all__ = [
@@ -97,9 +98,16 @@ def experiment_name(choices: Mapping[str, Value]) -> str:
 
 def name_entry(key: str, value: Value) -> Entry:
     """Return one choice as it stands in a name."""
-    written_key = _encode_key(key)
+    written_key, key_exact = _key_entry(key)
     text, exact = _encode_value(value)
-    return Entry(f"{written_key}_{text}", exact and _decode_key(written_key) == key)
+    return Entry(f"{written_key}_{text}", exact and key_exact)
+
+
+@lru_cache  # a parameter has one key and perhaps a hundred thousand values
+def _key_entry(key: str) -> tuple[str, bool]:
+    """Return a key as it stands in a name, and whether it can be read back from there."""
+    written = _encode_key(key)
+    return written, _decode_key(written) == key
 
 
 def join_entries(entries: Sequence[Entry], choices: Mapping[str, Value]) -> str:

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sweepmake.errors import InputError
-from sweepmake.params.yaml_reader import Field, Fields, Items, Node, Scalar, SwitchWord
+from sweepmake.params.yaml_reader import (
+    TOO_LONG,
+    Field,
+    Fields,
+    Items,
+    Node,
+    Scalar,
+    SwitchWord,
+    is_too_long,
+)
 
 __all__ = ["Origin", "config_node", "describe", "is_nothing", "plain_text"]
 
@@ -84,5 +93,7 @@ def config_node(value: object, line: int | None) -> Node:
 
 
 def _scalar(value: object, line: int) -> Scalar:
+    if is_too_long(value):
+        raise InputError(f"config: found {TOO_LONG}", hint="put it in quotes, as a text")
     kept = value if isinstance(value, str | int | float | bool) or value is None else str(value)
     return Scalar(kept, "" if value is None else str(value), line, line)

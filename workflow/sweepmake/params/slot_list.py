@@ -75,7 +75,8 @@ def _slot(node: Node, origin: Origin) -> str:
             raise origin.error(
                 f"found {device!r} in the slot {node.text!r}, expected a GPU", node, hint=_FORMS
             )
-        device = str(int(device)) if device.isdecimal() else device
+        if device.isdecimal() and len(device) < 19:
+            device = str(int(device))  # 01 and 1 are one
         if device in devices:
             raise origin.error(
                 f"the slot {node.text!r} names {device} twice",

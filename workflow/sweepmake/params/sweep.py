@@ -184,16 +184,11 @@ class _Plan:
         self, documents: Sequence[Document], sample: int | None, sample_seed: int
     ) -> tuple[list[_Draft], int]:
         """Return the experiments of these documents, equal ones made one, and how many were."""
+        self._check_sizes(documents, sample)
         drafts: dict[tuple[tuple[str, str] | None, ...], _Draft] = {}
-        duplicates = count = 0
+        duplicates = 0
         for document in documents:
             stages = set(self._selected or document.stages or self._first.template)
-            count += min(document.size, sample or document.size)
-            if count > MOST_COMBINATIONS and document.size <= MOST_COMBINATIONS:
-                raise self._source.error(
-                    f"the documents ask for more than {MOST_COMBINATIONS:,} experiments",
-                    document.line,
-                )
             for draft, key in self._drafts(document, stages, sample, sample_seed):
                 before = drafts.setdefault(key, draft)
                 if before is draft:
@@ -202,6 +197,18 @@ class _Plan:
                 before.stages |= stages
                 before.titles.update(draft.titles)
         return list(drafts.values()), duplicates
+
+    def _check_sizes(self, documents: Sequence[Document], sample: int | None) -> None:
+        """Raise for too many experiments, before the first of them is made: it takes minutes."""
+        count = 0
+        for document in documents:
+            document.check_size(sample, file=self._source.file)
+            count += min(document.size, sample or document.size)
+            if count > MOST_COMBINATIONS:
+                raise self._source.error(
+                    f"the documents ask for more than {MOST_COMBINATIONS:,} experiments",
+                    document.line,
+                )
 
     def _drafts(
         self, document: Document, stages: set[str], sample: int | None, sample_seed: int

@@ -29,6 +29,7 @@ import yaml
 from sweepmake.errors import InputError
 
 __all__ = [
+    "TOO_LONG",
     "Field",
     "Fields",
     "Items",
@@ -37,8 +38,15 @@ __all__ = [
     "Scalar",
     "Source",
     "SwitchWord",
+    "is_too_long",
     "read_yaml",
 ]
+
+
+_MOST_DIGITS = 4300
+"""So many decimal digits of a whole number are written and read by Python, whatever their base."""
+TOO_LONG = f"a whole number of more than {_MOST_DIGITS:,} digits"
+_TOO_LONG = 10**_MOST_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +298,10 @@ class _Builder:
             f"found the tag {tag}, expected a plain value", graph, hint="remove the tag"
         )
 
+    def _too_long(self, graph: Any) -> InputError:
+        short = f"{graph.value[:20]}…"
+        return self._error(f"found {short}, {TOO_LONG}", graph, hint="put it in quotes, as a text")
+
     def _fields(self, graph: Any) -> Iterator[Field]:
         """Yield a mapping's fields: merged ones first, as PyYAML orders them."""
         merged: dict[tuple[str, str], Field] = {}
@@ -334,12 +346,24 @@ class _Builder:
         try:
             value = _plain(graph.tag, text)
         except ValueError as error:
+            if graph.tag == _INT and len(text) > _MOST_DIGITS:
+                raise self._too_long(graph) from error
             raise self._error(
                 f"found '{text[:40]}', expected a number or boolean", graph
             ) from error
         if value is NotImplemented:
             raise self._tag_error(graph)
+        if is_too_long(value):
+            raise self._too_long(graph)
         return Scalar(value, text, first, last)
+
+
+def is_too_long(value: object) -> bool:
+    """Return whether a value is a whole number that Python refuses to write in decimal digits.
+
+    It reads one of any length in hexadecimal or binary digits.
+    """
+    return isinstance(value, int) and not -_TOO_LONG < value < _TOO_LONG
 
 
 def _identity(key: Scalar) -> tuple[str, str]:

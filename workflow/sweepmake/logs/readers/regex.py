@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from sweepmake.errors import InputError
 from sweepmake.logs.readers.base import Observation, Reader, is_number, seconds
+from sweepmake.patience import TooSlowError
 
 __all__ = ["RegexReader", "compile_patterns"]
 
@@ -31,9 +32,17 @@ class RegexReader(Reader):
         self._patterns = patterns
 
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
-        """Return the groups of the first pattern that is found."""
+        """Return the groups of the first pattern that is found.
+
+        Raises:
+            TooSlowError: a pattern has taken longer than it may; see there.
+        """
         for pattern in self._patterns:
-            match = pattern.search(text[:_LONGEST])
+            try:
+                match = pattern.search(text[:_LONGEST])
+            except TooSlowError as late:
+                late.pattern = pattern.pattern
+                raise
             if match:
                 found = {key: value.strip() for key, value in match.groupdict().items() if value}
                 return _observation(found)
@@ -52,7 +61,7 @@ def _observation(found: dict[str, str]) -> Observation:
         found.get("steps_per_epoch"),
         times.get("eta_s"),
         times.get("time_per_step_s"),
-        int(total) if total.isdecimal() else None,
+        int(total[:18]) if total.isdecimal() else None,
         kind="line" if values else "place",
     )
 
