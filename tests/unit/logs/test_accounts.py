@@ -6,7 +6,7 @@ import pytest
 from launcher_models import TIME, chunked, held_back, tags
 from test_streams import decode
 
-from sweepmake.logs.demux.streams import StreamId
+from sweepmake.logs.demux.streams import Demultiplexer, StreamId
 
 ROUNDS = [(0, "stdout", b"a\n"), (1, "stdout", b"b\n")] * 4
 
@@ -40,6 +40,27 @@ def test_fragments_of_lines_are_counted_once_they_are_put_together() -> None:
     log += b"[1,0]<stderr>:half [1,1]<stdout>:x\n[1,0]<stdout>:half"
     log += b"[1,0]<stderr>:whole\n[1,0]<stdout>:whole\n"
     assert decode(log).account[0].joined == 4
+
+
+def test_ranks_that_only_spoke_inside_lines_are_known_by_their_tags() -> None:
+    """Where tags cannot be a program's text; plain ones have to begin a line first."""
+    log = b"[1,0]<stdout>:a\n" + b"".join(b"[1,%d]<stdout>:x" % rank for rank in range(8)) + b"\n"
+    assert set(decode(log).account) == set(range(8))
+    log = b"[0] a\n[1] b\n[0] see [2], [3] and [4]\n"
+    assert set(decode(log, launcher="mpich").account) == {0, 1}
+
+
+def test_who_spoke_can_be_asked_in_the_order_of_the_log() -> None:
+    """Without asking for the streams first; what was asked for does not come again."""
+    demultiplexer = Demultiplexer("openmpi4", events=True)
+    said = [(StreamId(rank, "stdout"), b"%d\n" % at) for at in range(30_000) for rank in (1, 0)]
+    log = b"".join(b"[1,%d]<stdout>:%b" % (stream.rank, text) for stream, text in said)
+    demultiplexer.feed(log[:-10])
+    first = demultiplexer.take_events()
+    assert len(first) > 10_000
+    demultiplexer.feed(log[-10:])
+    demultiplexer.close()
+    assert first + demultiplexer.take_events() == said
 
 
 @pytest.mark.parametrize("form", ["openmpi5", "openmpi5 timestamps"])

@@ -61,3 +61,12 @@ def test_redraws_are_written_where_asked(tmp_path: Path) -> None:
     bars = (case / "streams" / "rank0.stdout").read_bytes().count(b"/13 [")
     assert sum(line.startswith("[0]") and "/13 [" in line for line in long.splitlines()) == bars
     assert set(short.splitlines()) <= set(long.splitlines())
+
+
+def test_only_the_last_lines_say_that_they_never_ended(tmp_path: Path) -> None:
+    """Not the redraws before them, which were not to end."""
+    log = tmp_path / "log"
+    log.write_bytes(b"1/3 a\r2/3 b\nc\r3/3 d")
+    clean_log(log, tmp_path / "all.txt", launcher="none", redraws=True)
+    lines = (tmp_path / "all.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == ["[0] 1/3 a", "[0] 2/3 b", "[0] c", "[0] 3/3 d \N{HORIZONTAL ELLIPSIS}"]

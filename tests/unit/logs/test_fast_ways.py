@@ -18,7 +18,12 @@ BARS = {
 }
 
 
-def epochs(reader: str, first: int, last: int, *, seconds: Callable[[int], int]) -> str:
+LATE = "val_loss: 0.3000 - lr: 0.1000", "val_loss: 0.3000 - learning_rate: 1.0000e-04"
+
+
+def epochs(
+    reader: str, first: int, last: int, *, seconds: Callable[[int], int], late: str = LATE[0]
+) -> str:
     """Epochs of 13 bars each, and a final one."""
     bar, final = BARS[reader]
     text = ""
@@ -27,13 +32,14 @@ def epochs(reader: str, first: int, last: int, *, seconds: Callable[[int], int])
         text += "".join(
             f"\r{bar.format(step, seconds(epoch * 13 + step))}" for step in range(1, 14)
         )
-        text += f"\r{final.format(13, seconds(epoch))} - val_loss: 0.3000\n"
+        text += f"\r{final.format(13, seconds(epoch))} - {late}\n"
     return text
 
 
+@pytest.mark.parametrize("late", LATE)
 @pytest.mark.parametrize("reader", BARS)
 def test_bars_that_look_alike_are_read_many_at_once(
-    reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reader: str, late: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only those from which the reader learns how they look are read one by one."""
     asked = 0
@@ -46,7 +52,7 @@ def test_bars_that_look_alike_are_read_many_at_once(
             return read(self, text)
 
         monkeypatch.setattr(made, "read", counted)
-    text = epochs(reader, 1, 200, seconds=lambda at: at % 7)
+    text = epochs(reader, 1, 200, seconds=lambda at: at % 7, late=late)
     got = Read(text, tmp_path, only=reader)
     assert len(got.rows) == 200 * 13
     assert got.tally.readers == {reader: 200 * 14}

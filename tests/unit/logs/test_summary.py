@@ -9,6 +9,7 @@ import pytest
 
 from sweepmake.logs.parse import StageLogs, parse_logs
 from sweepmake.logs.summary import column_order, json_number
+from sweepmake.logs.tally import Tally
 from sweepmake.metric_names import direction
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "logs"
@@ -84,6 +85,7 @@ def test_spread_over_ranks(tmp_path: Path) -> None:
     assert (loss["mean"], loss["std"], loss["ranks"], loss["best_rank"]) == (0.5, 0.25, 2, 0)
     assert found["stages"]["train"]["launcher"].startswith("openmpi4")
     assert found["total_job_ranks"] == 2
+    assert list(found["stages"]["train"]["ranks"]) == ["0", "1"]
 
 
 def test_not_finite_numbers_are_strings(tmp_path: Path) -> None:
@@ -160,3 +162,13 @@ def test_time_per_step_is_the_mean_over_epochs(columns: str, tmp_path: Path) -> 
     )
     rank = summary(text, tmp_path)["stages"]["train"]["ranks"]["0"]
     assert rank["time_per_step_s"] == 0.055
+
+
+def test_each_metric_with_a_better_and_a_worse_has_its_best() -> None:
+    """Also those that a line names behind one that has none."""
+    tally = Tally()
+    tally.row("1", "9", "9", "", {"lr": "0.1", "loss": "0.5", "acc": "0.8"})
+    tally.row("2", "9", "9", "", {"lr": "0.2", "loss": "0.6", "acc": "0.9"})
+    tally.close()
+    best = {name: (best.value, best.epoch) for name, best in tally.best.items()}
+    assert best == {"loss": (0.5, "1"), "acc": (0.9, "2")}

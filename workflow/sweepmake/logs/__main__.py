@@ -15,6 +15,22 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the logs named on the command line; return the exit status."""
+    given = _parser().parse_args(arguments)
+    options = LogOptions(
+        given.launcher, given.reader, tuple(given.pattern), given.clean, given.per_rank, given.excel
+    )
+    try:
+        found = parse_logs(
+            [StageLogs(given.stage, tuple(given.logs))], given.output, options=options
+        )
+    except SweepmakeError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    print(f"{found.rows} rows, {len(found.columns)} metrics: {found.history}")  # noqa: T201
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sweepmake.logs",
         description="Write history.csv.gz and metrics.json from the logs of a run, rank by rank.",
@@ -42,19 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clean", action="store_true", help="write a cleaned log too")
     parser.add_argument("--per-rank", action="store_true", help="write a cleaned log per rank too")
     parser.add_argument("--excel", action="store_true", help="write history.xlsx too")
-    given = parser.parse_args(arguments)
-    options = LogOptions(
-        given.launcher, given.reader, tuple(given.pattern), given.clean, given.per_rank, given.excel
-    )
-    try:
-        found = parse_logs(
-            [StageLogs(given.stage, tuple(given.logs))], given.output, options=options
-        )
-    except SweepmakeError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    print(f"{found.rows} rows, {len(found.columns)} metrics: {found.history}")  # noqa: T201
-    return 0
+    return parser
 
 
 if __name__ == "__main__":

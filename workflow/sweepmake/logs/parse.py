@@ -149,6 +149,7 @@ class _Stage:
             if self.search is not None:
                 self.search.feed(stream, data)
         if clean is not None:
+            clean.speaker = demultiplexer.launcher.speaker
             clean.write(demultiplexer.take_events())
 
     def _close(self, attempt: int, readers: dict[StreamId, StreamReader]) -> None:
