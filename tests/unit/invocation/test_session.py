@@ -254,6 +254,7 @@ def test_a_process_that_has_not_said_yet_who_it_is_is_waited_for(tmp_path: Path)
     other.stdin.close()
     assert mine.begin() == ""
     other.wait()
+    assert Claim("output", tmp_path).begin() == str(os.getpid()), "and it has the claim"
 
 
 def test_a_claim_that_is_let_go_is_free(tmp_path: Path) -> None:

@@ -63,6 +63,14 @@ def test_redraws_are_written_where_asked(tmp_path: Path) -> None:
     assert set(short.splitlines()) <= set(long.splitlines())
 
 
+def test_what_never_ended_comes_last_in_the_order_of_who_was_heard(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"[1,0]<stdout>:a[1,2]<stdout>:b[1,1]<stdout>:c[1,0]<stdout>:d")
+    clean_log(log, tmp_path / "out.txt", launcher="openmpi4")
+    lines = (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()
+    assert [line[:5] for line in lines] == ["[2] b", "[1] c", "[0] a"]
+
+
 def test_only_the_last_lines_say_that_they_never_ended(tmp_path: Path) -> None:
     """Not the redraws before them, which were not to end."""
     log = tmp_path / "log"

@@ -9,6 +9,8 @@ import pytest
 from test_readers import Read
 
 from sweepmake.logs.readers import keras_layout
+from sweepmake.logs.readers.base import Observation
+from sweepmake.logs.readers.keras import Bar, KerasEpochs
 from sweepmake.logs.readers.keras2 import Keras2
 from sweepmake.logs.readers.keras3 import Keras3
 
@@ -52,11 +54,20 @@ def test_bars_that_look_alike_are_read_many_at_once(
             return read(self, text)
 
         monkeypatch.setattr(made, "read", counted)
+    place, placed = KerasEpochs.place, 0
+
+    def count(self: KerasEpochs, bar: Bar) -> Observation:
+        nonlocal placed
+        placed += 1
+        return place(self, bar)
+
+    monkeypatch.setattr(KerasEpochs, "place", count)
     text = epochs(reader, 1, 200, seconds=lambda at: at % 7, late=late)
     got = Read(text, tmp_path, only=reader)
     assert len(got.rows) == 200 * 13
     assert got.tally.readers == {reader: 200 * 14}
     assert asked < 200
+    assert placed < 200, "whole epochs are taken at once, not only the bars within each"
     asked = 0
     assert Read(text, tmp_path, only=reader, bulk=False).rows == got.rows
     assert asked > 200 * 14

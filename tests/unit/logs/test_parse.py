@@ -367,6 +367,35 @@ def test_the_launcher_speaks_under_its_own_name_in_the_cleaned_log(tmp_path: Pat
     assert "[srun] srun: error: vm" in (tmp_path / "clean.train.1.log").read_text()
 
 
+def test_of_two_streams_of_a_rank_stdout_comes_first(tmp_path: Path) -> None:
+    """Whichever spoke first; the ranks come in their order."""
+    log = tmp_path / "log"
+    bar = "{}/9 [=>] - ETA: 1s - loss: {}\n"
+    log.write_text(
+        "".join(
+            f"[1,{rank}]<{name}>:{bar.format(at, value)}"
+            for at in (1, 2)
+            for rank, name, value in
+            ((1, "stderr", 0.4), (1, "stdout", 0.3), (0, "stderr", 0.2), (0, "stdout", 0.1))
+        )
+    )  # fmt: skip
+    found = parse_logs([StageLogs("t", (log,))], tmp_path, options=LogOptions(launcher="openmpi4"))
+    rows = [(row["rank"], row["loss"]) for row in read_history(found.history)]
+    assert rows == [(rank, value) for rank, value in
+                    (("0", "0.1"), ("0", "0.2"), ("1", "0.3"), ("1", "0.4")) for _ in (1, 2)
+                    ]  # fmt: skip
+
+
+def test_what_bears_a_negative_rank_is_no_rank_s(tmp_path: Path) -> None:
+    """Some programs call the launcher so; the ranks beside it are read."""
+    log = tmp_path / "log"
+    log.write_text("<-1> loss: 0.1\n<0> loss: 0.2\n<1> loss: 0.3\n")
+    options = LogOptions(launcher=r"<(?P<rank>-?\d)> ")
+    found = parse_logs([StageLogs("t", (log,))], tmp_path, options=options)
+    assert [row["loss"] for row in read_history(found.history)] == ["0.2", "0.3"]
+    assert list(json.loads(found.metrics.read_text())["stages"]["t"]["ranks"]) == ["0", "1"]
+
+
 def test_excel(tmp_path: Path) -> None:
     """The workbook holds the history's cells as numbers and a sheet of metrics."""
     from openpyxl import load_workbook

@@ -112,7 +112,7 @@ class _Stage:
             if self.search is not None:
                 self.search.close()
             self.launcher = demultiplexer.launcher.title
-            for rank, account in sorted(demultiplexer.account.items()):
+            for rank, account in demultiplexer.account.items():
                 if rank >= 0:
                     self._account(rank, account)
             for end in demultiplexer.exits:
