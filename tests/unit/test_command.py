@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,36 @@ def test_an_unknown_profile_is_answered_with_a_known_one(
         "",
         "error: there is no profile 'slrum' (did you mean 'slurm'?)\n",
     )
+
+
+def test_a_profile_that_is_like_no_other_is_answered_with_all(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In the order of the alphabet."""
+    assert cli.main(["profile", "x"]) == 1
+    assert "there is no profile 'x' (one of: default, slurm)" in capsys.readouterr().err
+
+
+def test_the_help_explains_a_verb_and_its_arguments(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        cli.main(["profile", "--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: sweepmake profile [-h] NAME")
+    assert "Print the folder of a profile." in said
+    assert re.search(r"NAME +such as slurm; default needs no naming", said)
+
+
+def test_the_help_of_the_command_names_it_and_its_verbs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cli.main([])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: sweepmake [-h] [--version] VERB")
+    assert "Parameter sweeps of training runs as a Snakemake workflow." in said
+    assert "\nverbs:\n" in said
 
 
 def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from folders import state_of
 
 from sweepmake.elsewhere import find_experiments
+from sweepmake.elsewhere.files import read_param
 from sweepmake.errors import InputError
 from sweepmake.params.config import read_config
 from sweepmake.results.study import Study, make_study
@@ -200,6 +201,17 @@ class TestMlrunner:
         experiment = found(tmp_path)["Lr_0.1"]
         assert not experiment.problem
         assert experiment.parameters == {"a": text[3:]}
+
+    def test_values_that_are_no_plain_ones_are_shortened_texts(self, tmp_path: Path) -> None:
+        """Two hundred items, two levels and two hundred characters of each are kept."""
+        items, letters = list(range(201)), "x" * 300
+        text = f"list: {items}\nmapping: {dict.fromkeys(items, 0)}\ndeep: [[[1]]]\n"
+        path = put(tmp_path / "param", text + f"long: ['{letters}', {letters}]\nshort: [a, 1]\n")
+        found = read_param(str(path)).parameters
+        assert found["list"] == f"[{', '.join(map(str, items[:200]))}, ...]"
+        assert found["mapping"] == f"{{{', '.join(f'{at}: 0' for at in items[:200])}, ...}}"
+        assert (found["deep"], found["short"]) == ("[[[...]]]", "['a', 1]")
+        assert [len(part) for part in str(found["long"]).strip("[]").split(", ")] == [200, 200]
 
     def test_a_param_of_nested_aliases_does_not_fill_the_memory(self, tmp_path: Path) -> None:
         """A few hundred bytes that stand for a billion values are shortened."""
@@ -420,6 +432,14 @@ class TestPlainLayouts:
             put(tmp_path / "results/a" / file)
         assert list(found(tmp_path)) == ["a"]
 
+    def test_another_name_of_a_log_beside_it_is_no_other_log(self, tmp_path: Path) -> None:
+        """As "latest"; what stands behind it in the alphabet is found."""
+        for name in ("a.log", "z.log"):
+            put(tmp_path / "all" / name)
+        (tmp_path / "all/latest.log").symlink_to("z.log")
+        (tmp_path / "all/more.log").symlink_to(put(tmp_path / "elsewhere.txt"))
+        assert list(found(tmp_path / "all")) == ["a", "more", "z"]
+
     def test_links_lead_nowhere_twice(self, tmp_path: Path) -> None:
         """Loops end, "latest" is no second experiment, a link to another disk is followed."""
         outside = tmp_path / "disk/lr_7"
@@ -613,7 +633,9 @@ class TestRefusals:
     def test_two_experiments_of_one_name(self, tmp_path: Path) -> None:
         put(tmp_path / "lr_1.log")
         put(tmp_path / "lr_1.out")
-        assert "two experiments have one name, 'lr_1'" in refused(tmp_path)
+        said = refused(tmp_path)
+        assert "two experiments have one name, 'lr_1'" in said
+        assert "tell them apart with a group (?P<experiment>…) in `names`" in said
 
     @pytest.mark.parametrize("names", ["(", "(?P<1>a)", "[", "a{99999999999}", 5, ["a"], ""])
     def test_a_pattern_that_is_none(self, names: object, tmp_path: Path) -> None:

@@ -61,3 +61,20 @@ def test_redraws_are_written_where_asked(tmp_path: Path) -> None:
     bars = (case / "streams" / "rank0.stdout").read_bytes().count(b"/13 [")
     assert sum(line.startswith("[0]") and "/13 [" in line for line in long.splitlines()) == bars
     assert set(short.splitlines()) <= set(long.splitlines())
+
+
+def test_what_never_ended_comes_last_in_the_order_of_who_was_heard(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"[1,0]<stdout>:a[1,2]<stdout>:b[1,1]<stdout>:c[1,0]<stdout>:d")
+    clean_log(log, tmp_path / "out.txt", launcher="openmpi4")
+    lines = (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()
+    assert [line[:5] for line in lines] == ["[2] b", "[1] c", "[0] a"]
+
+
+def test_only_the_last_lines_say_that_they_never_ended(tmp_path: Path) -> None:
+    """Not the redraws before them, which were not to end."""
+    log = tmp_path / "log"
+    log.write_bytes(b"1/3 a\r2/3 b\nc\r3/3 d")
+    clean_log(log, tmp_path / "all.txt", launcher="none", redraws=True)
+    lines = (tmp_path / "all.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == ["[0] 1/3 a", "[0] 2/3 b", "[0] c", "[0] 3/3 d \N{HORIZONTAL ELLIPSIS}"]

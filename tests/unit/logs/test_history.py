@@ -192,3 +192,17 @@ def test_a_damaged_history_is_told_while_it_is_read(tmp_path: Path) -> None:
         for read in (lambda history: history.metric("loss"), History.tables):
             with pytest.raises(DAMAGES), open_history(path) as history:
                 list(read(history))
+
+
+def test_only_a_header_of_the_epoch_tells_that_it_begins_again(tmp_path: Path) -> None:
+    """Not that a bar or a line names it, nor that a line says how many there are."""
+    header = Observation({}, "1", total_epochs=5, kind="place")
+    line = Observation({"loss": "0.5"}, "1", "1", total_epochs=5)
+
+    def restarts(*seen: Observation) -> int:
+        return stream(Spool(tmp_path), *seen).tally.restarts
+
+    assert restarts(header, line, Observation({}, "1", kind="place"), line) == 0
+    assert restarts(header, line, line._replace(step="2")) == 0
+    assert restarts(header, header, line) == 0
+    assert restarts(header, line, header, line) == 1

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -287,6 +288,66 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "none" in capsys.readouterr().err
 
 
+def test_the_help_explains_every_argument(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is, and what stands for its value."""
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: python -m sweepmake.logs ")
+    assert "Write history.csv.gz and metrics.json from the logs of a run" in said
+    words = dict(re.findall(r"(?m)^  (\S+(?: [A-Z]+)?) {2,}(\S.*)$", said))
+    assert words == {
+        "LOGFILE": "attempts of one run, oldest first",
+        "--output DIR": "folder for what is written",
+        "--stage STAGE": "name of the stage in the history (train)",
+        "--launcher LAUNCHER": "what wrote the tags; recognised from the log if not given",
+        "--reader READER": "the log's format; chosen by what the log shows if not given",
+        "--pattern REGEX": "own format, with named groups",
+        "--clean": "write a cleaned log too",
+        "--per-rank": "write a cleaned log per rank too",
+        "--excel": "write history.xlsx too",
+    }
+
+
+def test_the_command_line_s_options_are_used(tmp_path: Path) -> None:
+    """Each one does what it says; the stage is `train` where it is not named."""
+    log = tmp_path / "log"
+    log.write_bytes(b"0: at=1 L=0.5\n1: at=1 L=0.4\n0: at=2 Z=0.3\n1: bye\n")
+    asked = ["--launcher", "srun", "--pattern", r"at=(?P<step>\d+) L=(?P<loss>\S+)", "--clean"]
+    asked += ["--pattern", r"at=(?P<step>\d+) Z=(?P<zeta>\S+)", "--per-rank", "--excel"]
+    assert main([str(log), "--output", str(tmp_path / "out"), *asked, "--reader", "regex"]) == 0
+    rows = read_history(tmp_path / "out/history.csv.gz")
+    found = [(row["stage"], row["rank"], row["step"], row["loss"], row["zeta"]) for row in rows]
+    assert found == [
+        ("train", "0", "1", "0.5", ""), ("train", "0", "2", "", "0.3"),
+        ("train", "1", "1", "0.4", ""),
+    ]  # fmt: skip
+    for name in ("clean.train.1.log", "ranks.train.1/rank1.log", "history.xlsx"):
+        assert (tmp_path / "out" / name).exists()
+    assert main([str(log), "--output", str(tmp_path / "plain")]) == 0
+    assert sorted(path.name for path in (tmp_path / "plain").iterdir()) == [
+        "history.csv.gz",
+        "metrics.json",
+    ]
+
+
+def test_metrics_json_has_a_line_for_each_stage_and_rank(tmp_path: Path) -> None:
+    """So it can be read, and searched line by line; what is short stays on the line of its key."""
+    log = DATA / "k2-ompi4-np2" / "log.txt"
+    metrics = parse_logs([StageLogs("train", (log,)), StageLogs("test", (log,))], tmp_path).metrics
+    lines = metrics.read_text().splitlines()
+    heads = [line.partition(": ")[0] for line in lines[1:-1] if line != "},"]
+    content = json.loads(metrics.read_text())
+    below = {"stages": ["train", "test"], "results": ["jobrank_0", "jobrank_1"]}
+    expected = []
+    for key in content:
+        expected += [f'"{key}"', *(f' "{name}"' for name in below.get(key, ()))]
+    assert [head for head in heads if head != "}"] == expected
+
+
 def test_cleaned_logs(tmp_path: Path) -> None:
     """`clean` and `per_rank` write what a person can read, one file per attempt and rank."""
     log = DATA / "k2-ompi4-np2" / "log.txt"
@@ -297,6 +358,42 @@ def test_cleaned_logs(tmp_path: Path) -> None:
         ranks = tmp_path / f"ranks.train.{attempt}"
         assert sorted(path.name for path in ranks.iterdir()) == ["rank0.log", "rank1.log"]
         assert "Epoch 2/12\n" in (ranks / "rank1.log").read_text()
+
+
+def test_the_launcher_speaks_under_its_own_name_in_the_cleaned_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"0: a\n1: b\n0: c\nsrun: error: vm: task 1: Exited with exit code 17\n1: d\n")
+    parse_logs([StageLogs("train", (log,))], tmp_path, options=LogOptions(clean=True))
+    assert "[srun] srun: error: vm" in (tmp_path / "clean.train.1.log").read_text()
+
+
+def test_of_two_streams_of_a_rank_stdout_comes_first(tmp_path: Path) -> None:
+    """Whichever spoke first; the ranks come in their order."""
+    log = tmp_path / "log"
+    bar = "{}/9 [=>] - ETA: 1s - loss: {}\n"
+    log.write_text(
+        "".join(
+            f"[1,{rank}]<{name}>:{bar.format(at, value)}"
+            for at in (1, 2)
+            for rank, name, value in
+            ((1, "stderr", 0.4), (1, "stdout", 0.3), (0, "stderr", 0.2), (0, "stdout", 0.1))
+        )
+    )  # fmt: skip
+    found = parse_logs([StageLogs("t", (log,))], tmp_path, options=LogOptions(launcher="openmpi4"))
+    rows = [(row["rank"], row["loss"]) for row in read_history(found.history)]
+    assert rows == [(rank, value) for rank, value in
+                    (("0", "0.1"), ("0", "0.2"), ("1", "0.3"), ("1", "0.4")) for _ in (1, 2)
+                    ]  # fmt: skip
+
+
+def test_what_bears_a_negative_rank_is_no_rank_s(tmp_path: Path) -> None:
+    """Some programs call the launcher so; the ranks beside it are read."""
+    log = tmp_path / "log"
+    log.write_text("<-1> loss: 0.1\n<0> loss: 0.2\n<1> loss: 0.3\n")
+    options = LogOptions(launcher=r"<(?P<rank>-?\d)> ")
+    found = parse_logs([StageLogs("t", (log,))], tmp_path, options=options)
+    assert [row["loss"] for row in read_history(found.history)] == ["0.2", "0.3"]
+    assert list(json.loads(found.metrics.read_text())["stages"]["t"]["ranks"]) == ["0", "1"]
 
 
 def test_excel(tmp_path: Path) -> None:

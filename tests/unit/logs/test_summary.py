@@ -9,6 +9,7 @@ import pytest
 
 from sweepmake.logs.parse import StageLogs, parse_logs
 from sweepmake.logs.summary import column_order, json_number
+from sweepmake.logs.tally import Tally
 from sweepmake.metric_names import direction
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "logs"
@@ -84,6 +85,7 @@ def test_spread_over_ranks(tmp_path: Path) -> None:
     assert (loss["mean"], loss["std"], loss["ranks"], loss["best_rank"]) == (0.5, 0.25, 2, 0)
     assert found["stages"]["train"]["launcher"].startswith("openmpi4")
     assert found["total_job_ranks"] == 2
+    assert list(found["stages"]["train"]["ranks"]) == ["0", "1"]
 
 
 def test_not_finite_numbers_are_strings(tmp_path: Path) -> None:
@@ -160,3 +162,41 @@ def test_time_per_step_is_the_mean_over_epochs(columns: str, tmp_path: Path) -> 
     )
     rank = summary(text, tmp_path)["stages"]["train"]["ranks"]["0"]
     assert rank["time_per_step_s"] == 0.055
+
+
+def test_the_order_of_ranks_is_not_that_in_which_they_spoke(tmp_path: Path) -> None:
+    """The lowest rank's values and metrics come first; the names of readers are sorted."""
+    lines = [
+        (2, "Epoch 1/7"), (2, "9/9 - 1s - acc: 0.5 - val_loss: 0.9"),
+        (0, "Total time elapsed for training = 5.5 seconds"), (0, "Epoch 1/5"),
+        (0, "4/4 - 1s - loss: 0.25 - val_loss: 0.3 - acc: 0.5"), (1, '{"epoch": 1, "loss": 0.75}'),
+        (2, "Epoch 00002: early stopping"),
+    ]  # fmt: skip
+    text = "".join(f"[1,{rank}]<stdout>:{line}\n" for rank, line in lines)
+    found = summary(text, tmp_path)
+    train = found["stages"]["train"]
+    assert list(train["ranks"]) == ["0", "1", "2"]
+    assert list(train["metrics"]) == ["loss", "val_loss", "acc"]
+    assert (train["metrics"]["loss"]["last"], train["metrics"]["loss"]["best_rank"]) == (0.25, 0)
+    assert (train["metrics"]["val_loss"]["last"], train["metrics"]["acc"]["last"]) == (0.3, 0.5)
+    assert list(train["readers"]) == ["json_lines", "keras_lines"]
+    assert (found["total_epochs"], found["steps_x_epoch"], found["val_loss"]) == (5, 4, 0.3)
+    assert (found["total_training_time"], found["early_stop_iteration"]) == (5.5, 2)
+    assert list(found["results"]) == ["jobrank_0", "jobrank_1", "jobrank_2"]
+
+
+def test_of_readers_that_read_as_much_the_first_of_the_alphabet_is_named(tmp_path: Path) -> None:
+    text = "Epoch 1/1\n2/2 - 1s - loss: 0.5\n" + '{"epoch": 2, "loss": 0.75}\n'
+    train = summary(text, tmp_path)["stages"]["train"]
+    assert train["readers"] == {"json_lines": 1, "keras_lines": 1}
+    assert train["reader"] == "json_lines"
+
+
+def test_each_metric_with_a_better_and_a_worse_has_its_best() -> None:
+    """Also those that a line names behind one that has none."""
+    tally = Tally()
+    tally.row("1", "9", "9", "", {"lr": "0.1", "loss": "0.5", "acc": "0.8"})
+    tally.row("2", "9", "9", "", {"lr": "0.2", "loss": "0.6", "acc": "0.9"})
+    tally.close()
+    best = {name: (best.value, best.epoch) for name, best in tally.best.items()}
+    assert best == {"loss": (0.5, "1"), "acc": (0.9, "2")}

@@ -57,6 +57,25 @@ def test_three_experiments(tmp_path: Path) -> None:
     assert "the best first" in grid
 
 
+def test_a_picture_that_would_be_large_is_drawn_in_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser takes long over a large SVG; the SVG of before goes."""
+    study, table = make_table(tmp_path, RATES)
+    small = plot_comparison(study, table, tmp_path)
+    assert [path.name for path in small[1:]] == ["objective.svg", "curves.svg", "grid.svg"]
+    assert all(path.read_bytes().startswith(b"<?xml") for path in small[1:])
+    sizes = sorted(path.stat().st_size for path in small[1:])
+    monkeypatch.setattr("sweepmake.outputs.comparison_pdf.comparison._LARGEST_SVG", sizes[1])
+    large = plot_comparison(study, table, tmp_path)
+    (picture,) = (path for path in large if path.suffix == ".png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    width, height = (int.from_bytes(picture.read_bytes()[at : at + 4]) for at in (16, 20))
+    assert (width, height) == (int(11.69 * 130), int(8.27 * 130))
+    names = {path.name for path in large[1:]}
+    assert {path.name for path in (tmp_path / "comparison").iterdir()} == names
+
+
 def test_two_parameters_make_a_heat_map_of_the_mean_over_seeds(tmp_path: Path) -> None:
     """Each cell holds the mean of its seeds, and the spread over seeds is explained."""
     values = [0.5 + at / 100 for at in range(30)]

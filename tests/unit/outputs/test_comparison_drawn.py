@@ -176,6 +176,20 @@ def test_a_curve_of_one_point_is_a_point(tmp_path: Path) -> None:
     assert axes.lines[0].get_marker() == "o"
 
 
+def test_a_history_without_the_metric_or_damaged_leaves_the_others(tmp_path: Path) -> None:
+    """Those that come after it in the table are drawn; the damaged one is named."""
+    study, table = make_table(tmp_path, {"lr": [1, 2, 3, 4]}, values=[0.4, 0.3, 0.2, 0.1])
+    names = [str(name) for name in table.values("experiment")]
+    for at, name in enumerate(names):
+        path = write_history(study, name, ranks=1, epochs=3, steps=1)
+        if at == 0:
+            path.write_bytes(gzip.compress(f"{HEAD},other\ntrain,1,0,1,,,,,4\n".encode()))
+        if at == 1:
+            path.write_bytes(path.read_bytes()[:-9])
+    found = read_learning_curves(study, table)
+    assert ([curve.row for curve in found.curves], found.unreadable) == ([2, 3], (names[1],))
+
+
 def history(folder: Path, *rows: str) -> LearningCurve | tuple[str, LearningCurve]:
     """Return what is read of one experiment's history of a loss: what x is, and the curve."""
     study, table = make_table(folder, {"lr": [0.1]}, objective="loss", mode="min")
@@ -456,6 +470,7 @@ def test_the_ranking_has_the_best_above_in_orange(
     assert labels(axes.get_yticklabels()) == [f"lr {at + 1}" for at in order]
     assert axes.get_ylim() == (5.5, -0.5)
     assert axes.get_xlabel() == "val_acc"
+    assert labels(axes.get_xticklabels()) == ["0.2", "0.4", "0.6", "0.8"]
 
 
 def test_the_ranking_ends_after_forty(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from drawn_pages import Panel, read_page
 
 from sweepmake.outputs.drawing.page import Page
 from sweepmake.outputs.drawing.style import GREY, HEIGHT, INK, WIDTH, Book
+from sweepmake.outputs.drawing.ticks import tick_labels
 from sweepmake.outputs.ranks_pdf.panels import Panel as BarePanel
 from sweepmake.outputs.ranks_pdf.panels import panel_boxes
 
@@ -83,6 +85,23 @@ def test_a_wide_span_has_a_logarithmic_axis() -> None:
     factor = (3.1 / 0.01) ** 0.05
     assert panel.y_span == pytest.approx((0.01 / factor, 3.1 * factor))
     assert 0.0 in scaled([0.0, 3.1]).y_ticks
+
+
+def test_what_a_logarithm_does_not_have_is_a_gap() -> None:
+    """Zero and less, without a warning."""
+    panel = BarePanel(Page(), panel_boxes(1)[0], "loss")
+    panel.scale((0, 3), [np.array([0.001, 1000.0])], label="epoch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        places = panel.at_y([1.0, 0.0, -1.0, 1000.0])
+    assert np.isnan(places).tolist() == [False, True, True, False]
+
+
+def test_one_tick_has_a_number_of_its_own() -> None:
+    assert tick_labels([0.123456789]) == ["0.123457"]
+    assert tick_labels([]) == []
+    assert tick_labels([0.1, 0.2]) == ["0.1", "0.2"]
+    assert tick_labels([1e6, 2e6]) == ["1e6", "2e6"]
 
 
 def test_counts_have_whole_ticks() -> None:

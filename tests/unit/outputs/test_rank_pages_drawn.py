@@ -211,6 +211,44 @@ def test_stops_attempts_and_the_best_are_marked_with_what_they_mean(
     )
 
 
+def test_early_stops_in_several_epochs_are_marked_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In fainter lines; the words name the first and the last."""
+    lines = [row for rank in range(3) for row in rows(rank, 6)]
+    stops = {f"r{rank}": {"early_stop_epoch": at} for rank, at in ((0, 6), (1, 3), (2, 4))}
+    pages = drawn(tmp_path, monkeypatch, lines, **stops)
+    (panel,) = page(pages, "loss, 3 ranks").panels()
+    upright = [line for line in panel.lines if line.clip is None and line.dashes]
+    assert [round(float(line.points[0, 0]), 6) for line in upright] == [3, 4, 6]
+    assert {(line.width, line.colour) for line in upright} == {(0.4, "#a0a0a0")}
+    assert "early stop, epoch 3 to 6" in page(pages, "loss, 3 ranks").legend()
+    assert "early stop in epoch 3 to 6" in " ".join(pages[0].notes)
+
+
+def test_a_metric_that_has_no_better_has_no_star(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one without any number."""
+    lines = [f"train,1,0,{at},1,1,,,{at / 10},nan" for at in range(1, 5)]
+    pages = drawn(tmp_path, monkeypatch, lines, "lr,val_loss")
+    assert not pages[0].marks
+    lines = [f"train,1,0,{at},1,1,,,{at / 10}" for at in range(1, 5)]
+    (panel,) = drawn(tmp_path, monkeypatch, lines, "lr")[0].panels()
+    assert [mark.marker for mark in panel.marks] == ["o"]
+
+
+def test_steps_far_from_their_epochs_ends_are_within_the_axis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the page where they are drawn; where they are not, they take no room."""
+    lines = [f"train,1,0,{at},{step},2,,,{90 if step == 1 else 1 / at},{1 / at}"
+             for at in range(1, 5) for step in (1, 2)]  # fmt: skip
+    pages = drawn(tmp_path, monkeypatch, lines)
+    assert page(pages, "loss, rank 0").panel("loss").y_span[1] > 90
+    assert page(pages, "all metrics").panel("loss").y_span[1] < 2
+
+
 def test_captions_tell_last_and_best_over_the_ranks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,6 +163,22 @@ def test_the_scale_of_the_objective_goes_from_red_to_green(
     ]  # fmt: skip
 
 
+def test_what_excel_cannot_hold_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows, columns and links beyond its limits, and nothing where all has room."""
+    monkeypatch.setattr(tables, "MOST_ROWS", 3)
+    monkeypatch.setattr(tables, "MOST_COLUMNS", 2)
+    monkeypatch.setattr(tables, "MOST_LINKS", 4)
+    columns = (Column("log", "log", "link"), METRIC, Column("pdf", "pdf", "link"))
+    row = ("a", 1, "b")
+    assert tables._losses("t", Sheet(columns[:2], (row[:2],) * 3)) == []
+    assert tables._losses("t", Sheet(columns, (row,) * 5, left_out=1000)) == [
+        "sheet 't': 1,002 rows are left out; a sheet has 1,048,576",
+        "sheet 't': 1 columns are left out; a sheet has 16,384",
+        "sheet 't': some links are plain text, as Excel opens no more than 4",
+    ]
+    assert tables._losses("t", Sheet(columns[::2], (row[::2],) * 2)) == []
+
+
 def test_small_numbers_keep_their_digits(tmp_path: Path) -> None:
     """Among losses of about 1 a loss of 1e-7 would be shown as 0.000."""
     grid = Sheet((METRIC,), ((1.5,), (-1e-7,), (0.0,), (6e-4,), (1.25,)))

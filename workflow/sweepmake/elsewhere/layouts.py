@@ -118,9 +118,9 @@ def _shared_folder(
     """
     if not runs:
         return []
-    params = {file.removeprefix("param.") for file in listing.files if file.startswith("param.")}
+    params = [file.removeprefix("param.") for file in listing.files if file.startswith("param.")]
     drafts = []
-    for name in [*runs, *sorted(params - set(runs))]:
+    for name in dict.fromkeys([*runs, *params]):
         param = read_param(f"{listing.path}/param.{name}") if name in params else None
         logs = _newest(listing, runs.get(name, {}), f".{name}", param)
         drafts.append(_draft(listing, logs, param=param, inner=name))

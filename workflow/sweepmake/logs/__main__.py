@@ -16,6 +16,29 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the logs named on the command line; return the exit status."""
+    given = _parser().parse_args(arguments)
+    options = LogOptions(
+        given.launcher,
+        given.reader,
+        tuple(given.pattern),
+        given.clean,
+        given.per_rank,
+        given.excel,
+        given.pattern_time,
+    )
+    try:
+        found = parse_logs(
+            [StageLogs(given.stage, tuple(given.logs))], given.output, options=options
+        )
+    except SweepmakeError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    text = f"{found.rows} rows, {len(found.columns)} metrics: {found.history}"
+    print(one_line(text))  # noqa: T201
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sweepmake.logs",
         description="Write history.csv.gz and metrics.json from the logs of a run, rank by rank.",
@@ -50,26 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="SECONDS",
         help="what a pattern may take on one log, beside a second for each megabyte (%(default)s)",
     )
-    given = parser.parse_args(arguments)
-    options = LogOptions(
-        given.launcher,
-        given.reader,
-        tuple(given.pattern),
-        given.clean,
-        given.per_rank,
-        given.excel,
-        given.pattern_time,
-    )
-    try:
-        found = parse_logs(
-            [StageLogs(given.stage, tuple(given.logs))], given.output, options=options
-        )
-    except SweepmakeError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    text = f"{found.rows} rows, {len(found.columns)} metrics: {found.history}"
-    print(one_line(text))  # noqa: T201
-    return 0
+    return parser
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ class _Stage:
     def _end(self, demultiplexer: Demultiplexer) -> None:
         """Note what the launcher said of the ranks of an attempt."""
         self.launcher = demultiplexer.launcher.title
-        for rank, account in sorted(demultiplexer.account.items()):
+        for rank, account in demultiplexer.account.items():
             if rank >= 0:
                 self._account(rank, account)
         for end in demultiplexer.exits:
@@ -174,6 +174,7 @@ class _Stage:
             if self.search is not None:
                 self.search.feed(stream, data)
         if clean is not None:
+            clean.speaker = demultiplexer.launcher.speaker
             clean.write(demultiplexer.take_events())
 
     def _close(self, attempt: int, readers: dict[StreamId, StreamReader]) -> None:

@@ -81,7 +81,6 @@ class StreamReader:
             self._counts.unparsed += 1
         else:
             self._region(self._tail)
-        self._tail, self._overlong = "\n", False
         for reader in self._readers:
             for seen in reader.finish():
                 self._take(reader, seen)

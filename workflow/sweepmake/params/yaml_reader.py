@@ -288,8 +288,7 @@ class _Builder:
             built = Fields(tuple(self._fields(graph)), graph.start_mark.line + 1)
         else:
             raise self._tag_error(graph)
-        self._open.discard(id(graph))
-        self._done[id(graph)] = built
+        self._done[id(graph)] = built  # from now on it is found there first
         return built
 
     def _tag_error(self, graph: Any) -> InputError:

@@ -32,6 +32,8 @@ class TagJudge:
         self._form = form
         self._collector = collector
         self._parse = re.compile(form.tag).fullmatch
+        # of the tags last found; the user's expression may look around, then it fits no tag alone
+        self._seen: dict[bytes, dict[str, bytes | None]] = {}
         self._separator = form.separator
         self._stride = 3 if form.time else 2  # text, (time,) tag, text, (time,) tag, …
         self._time_length = (24 + 2 * form.time.startswith(rb"\[")) if form.time else 0
@@ -50,10 +52,11 @@ class TagJudge:
         """Note the jobs and the ranks that stand at the start of a line."""
         tags: dict[bytes, None] = {}
         for match in re.finditer(b"(?m)^" + whole, head):
-            groups = match.groupdict()
+            tag = match[0][self._time_length :]
+            groups = self._seen[tag] = match.groupdict()
             self._jobs.add(groups.get("job") or b"")
-            self._ranks = max(self._ranks, int(groups["rank"]) + 1)
-            tags[match[0][self._time_length :]] = None
+            self._ranks = max(self._ranks, int(match["rank"]) + 1)
+            tags[tag] = None
         if not self._form.weak:  # ranks that so far only spoke inside the lines of others
             inside = {int(m["rank"]) for m in re.finditer(self._form.tag, head)}
             while self._ranks in inside:
@@ -89,17 +92,15 @@ class TagJudge:
             elif self._overflown(block, position):
                 self._collector.of(self._current).lost += 1
             return verdict
-        return self._closed(parts, index, len(block) - position, final=final)
+        ahead = len(block) - position - self._time_length - len(tag)
+        return self._closed(parts, index, ahead, final=final)
 
     def _accept(self, tag: bytes, *, at_break: bool) -> int:
         """Whether a tag at a possible place names a rank that there can be."""
         if tag in self._streams:
             return REAL
-        match = self._parse(tag)
-        if match is None:
-            return TEXT
-        groups = match.groupdict()
-        job, rank = groups.get("job") or b"", int(groups["rank"])
+        groups = self._groups(tag)
+        job, rank = groups.get("job") or b"", int(groups["rank"] or 0)
         if at_break:
             self._jobs.add(job)
             self._ranks = max(self._ranks, rank + 1)
@@ -112,12 +113,15 @@ class TagJudge:
 
         It is real if the stream whose line it ends never speaks again: then that stream was
         closed without a line feed. What comes within the next MiB decides.
+
+        Args:
+            ahead: how many bytes of the block follow the tag.
         """
         stride = self._stride
         seen = 0
         for place in range(index + stride, len(parts), stride):
             before = parts[place - stride + 1]
-            seen += len(before) + len(parts[place])
+            seen += sum(map(len, parts[place - stride + 1 : place + 1]))
             if seen > _WAIT:
                 break
             if parts[place] == self._current_tag and before[-1:] in (b"\n", b"\r"):
@@ -135,12 +139,19 @@ class TagJudge:
             window = self._past[len(window) - TAGGED_MAX :] + window
         return window.count(self._current_tag) >= DENSE
 
+    def _groups(self, tag: bytes) -> dict[str, bytes | None]:
+        """Return the named groups of a tag."""
+        if tag in self._seen:
+            return self._seen[tag]
+        match = self._parse(tag)
+        assert match, "what was no user's expression found is a tag by itself"
+        return match.groupdict()
+
     def _stream(self, tag: bytes) -> Stream:
         """Return the stream of a tag."""
         found = self._streams.get(tag)
         if found is None:
-            match = self._parse(tag)
-            groups = match.groupdict() if match else {}
+            groups = self._groups(tag)
             name = (groups.get("stream") or b"output").decode("utf-8", "replace")
             found = self._collector.stream(int(groups.get("rank") or 0), name)
             self._streams[tag], self._full[tag] = found, tag

@@ -45,26 +45,12 @@ def _splitter(form: Launcher) -> Callable[[bytes], list[bytes]]:
     """Return what cuts bytes into text, (time,) tag, text, (time,) tag, text, …"""
     bare = re.sub(rb"\(\?P<\w+>", b"(?:", form.tag)
     time = b"(" + form.time + b")" if form.time else b""
-    if form.name != "custom":
-        split: Callable[[bytes], list[bytes]] = re.compile(time + b"(" + bare + b")").split
-        return split
-    finditer = re.compile(form.tag).finditer  # the user's expression may have groups of its own
-
-    def cut(block: bytes) -> list[bytes]:
-        parts: list[bytes] = []
-        end = 0
-        for match in finditer(block):
-            if match.end() > match.start():
-                parts += (block[end : match.start()], match[0])
-                end = match.end()
-        parts.append(block[end:])
-        return parts
-
-    return cut
+    split: Callable[[bytes], list[bytes]] = re.compile(time + b"(" + bare + b")").split
+    return split
 
 
 def _time(stamp: bytes) -> str:
-    return stamp.decode("ascii", "replace").strip("[]")
+    return stamp.decode("ascii").strip("[]")
 
 
 def _is_loose(body: list[bytes], text: bytes) -> bool:
@@ -110,11 +96,25 @@ class TagDecoder(TagJudge):
 
     def __init__(self, form: Launcher, head: bytes, collector: Collector) -> None:
         super().__init__(form, head, collector)
-        self._split = _splitter(form)
+        self._find = re.compile(form.tag).finditer
+        self._split = self._split_custom if form.name == "custom" else _splitter(form)
         self._time = re.compile(form.time).fullmatch
         self._keep = form.max_tag + 160
         self._tag_bytes = 0
         self._retry = 0
+
+    def _split_custom(self, block: bytes) -> list[bytes]:
+        """Do what `_splitter` does for a user's expression, which may have groups of its own."""
+        parts: list[bytes] = []
+        end = 0
+        self._seen = {}
+        for match in self._find(block):
+            if match.end() > match.start():
+                parts += (block[end : match.start()], match[0])
+                self._seen[match[0]] = match.groupdict()
+                end = match.end()
+        parts.append(block[end:])
+        return parts
 
     def decode(self, block: bytes, offset: int, *, final: bool) -> int:
         """Decode a block and return how many of its bytes are done with.

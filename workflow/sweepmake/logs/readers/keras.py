@@ -28,7 +28,7 @@ class Bar(NamedTuple):
     @property
     def ends(self) -> bool:
         """Whether no further step of the epoch follows."""
-        return self.final and (self.step == self.steps or not self.steps or self.eta_s is None)
+        return self.final and (self.step == self.steps or self.eta_s is None)
 
 
 def fields(text: str) -> tuple[str | None, str | None, bool, dict[str, str]] | None:

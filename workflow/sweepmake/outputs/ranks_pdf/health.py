@@ -320,7 +320,7 @@ def _account_texts(ranks: Sequence[RankFacts]) -> list[str]:
         counts = {f.rank: getattr(f, name) for f in ranks if getattr(f, name)}
         if counts:
             what = f"{sum(counts.values())} lines or parts of lines {words}"
-            texts.append(f"{what}: {_ranks(sorted(counts)).lower()}.")
+            texts.append(f"{what}: {_ranks([*counts]).lower()}.")
     if not texts:
         texts.append("No line was lost, ambiguous or unreadable.")
     return texts
