@@ -58,6 +58,8 @@ def _clear(path: Path) -> None:
     for entry in os.scandir(path.parent):
         if not entry.name.startswith(start) or not entry.name.removeprefix(start).isdigit():
             continue
+        if not entry.is_file(follow_symlinks=False):
+            continue  # not of this kind
         with suppress(OSError):  # its writer lives, or has just ended
             file = os.open(entry.path, os.O_RDWR | os.O_CLOEXEC)
             try:

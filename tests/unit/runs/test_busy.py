@@ -44,6 +44,7 @@ NOBODY = 2**22 + 1  # more than Linux's largest number of a process
         ({"fails": 15}, "failing: GPU is lost"),
         ({"fails": 4}, None),
     ],
+    ids=range(13),  # not the words: the number of this process is another in each of pytest's
 )  # fmt: skip
 def test_a_gpu_is_busy_with_what_computes_on_it_or_broken(
     machine: Machine, gpu: dict[str, Any], words: str | None
