@@ -40,8 +40,13 @@ def workflow(*, dry: bool = False, local: bool = True, **given: Any) -> Any:
 class Course:
     """Notes what it is called for."""
 
+    is_stopping = False
+
     def __init__(self) -> None:
         self.said: list[tuple[Any, ...]] = []
+
+    def previewed(self, jobs: dict[str, int]) -> None:
+        self.said.append(("previewed", jobs))
 
     def planned(self, asked: Asked, engine: object) -> None:
         self.said.append(("planned", asked, engine))
@@ -108,7 +113,7 @@ def test_nothing_starts_where_nothing_is_executed() -> None:
     assert watch.is_planning
     watch.emit(RUN)
     watch.close()
-    assert [said[0] for said in course.said] == ["planned"]
+    assert [said[0] for said in course.said] == ["planned", "previewed"]
     assert course.said[0][1].dry
     watch, course = watched(workflow())
     watch.emit(event())
@@ -163,7 +168,7 @@ def test_an_error_at_the_very_end_is_shown(capsys: pytest.CaptureFixture[str]) -
 
     course.ended = fail  # type: ignore[method-assign]
     watch.close()
-    assert "OSError: disk full" in capsys.readouterr().err
+    assert capsys.readouterr().err == "error: disk full\n"
 
 
 def test_gpus_are_offered_and_the_default_limit_of_starts_is_lifted() -> None:

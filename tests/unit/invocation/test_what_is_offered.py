@@ -61,7 +61,7 @@ def test_without_slots_of_its_own_a_machine_has_one_for_each_core(
         made.planned(asked, engine)
         made.started(JOBS, engine)
         assert len(environment["SWEEPMAKE_SLOTS"].split(";")) == count
-        made._sweeps[0].claim.release()  # type: ignore[union-attr]
+        made._sweeps[0].claims.release()
 
 
 def test_pandas_is_imported_ahead_of_runs_on_this_machine_only(
@@ -75,7 +75,7 @@ def test_pandas_is_imported_ahead_of_runs_on_this_machine_only(
         made.planned(Asked(local=local), engine)
         made.started(JOBS, engine)
         assert len(asked) == count
-        made._sweeps[0].claim.release()  # type: ignore[union-attr]
+        made._sweeps[0].claims.release()
 
 
 def test_the_params_are_kept_when_runs_start_and_not_before(folder: Path) -> None:
@@ -96,16 +96,13 @@ def test_of_several_wrong_targets_the_first_of_the_alphabet_is_named() -> None:
     assert "snakemake --cores 4 results makes it" in at.value.hint
 
 
-def test_results_that_cannot_be_written_are_told_before_any_run(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_that_cannot_be_written_are_told_before_any_run(folder: Path) -> None:
     """And another folder is proposed."""
     made, _, engine = course(sweep())
     made.planned(Asked(), engine)
-    (folder / "results").mkdir()
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    (folder / "results").write_text("a file is in the way")
     with pytest.raises(InputError, match="cannot be written to") as caught:
-        made.started(JOBS, engine)
+        made.started({**JOBS, "build_workbook": 1}, engine)
     assert caught.value.hint == "choose another one: --config results=FOLDER"
 
 
@@ -134,7 +131,7 @@ def test_an_engine_that_draws_itself_silences_the_stage_runners(
         made.planned(Asked(), engine)
         made.started(JOBS, engine)
         assert ("SWEEPMAKE_QUIET" in environment) == (not plain)
-        made._sweeps[0].claim.release()  # type: ignore[union-attr]
+        made._sweeps[0].claims.release()
 
 
 def test_two_outputs_with_one_results_folder_are_told_apart() -> None:

@@ -254,7 +254,7 @@ def test_lines_are_joined_as_mlrunner_joins_them() -> None:
         ("c {short}", "'short' is an alias"),
         ("c [short]", "'short' is an alias"),
         ("c {_outptu}", "did you mean '_output'?"),
-        ("c {q}", "one of: _name, _output, _time, lr, norm; "),
+        ("c {q}", "one of: _name, _output, _resume, _time, lr, norm; "),
         ("  \n ", "the template is empty"),
         ("c 'x", "leaves a quote (') open"),
         ("c # now\n  --norm {norm}", "a comment would swallow"),

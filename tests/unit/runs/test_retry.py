@@ -128,7 +128,7 @@ def test_after_gpu_oom_a_run_has_its_gpu_alone(runner: Runner) -> None:
     process = runner.start("echo alone")
     assert process.stderr is not None
     assert process.stderr.readline() == "RETRY   in 1 s, alone on its GPUs, train: 1/1, output/E\n"
-    assert process.stderr.readline().startswith("WAIT    its GPUs are in use")
+    assert process.stderr.readline().startswith("WAIT    GPU 0 is held by process")
     other.release()
     assert process.stderr.readline().startswith("START   gpu: 0")
     assert process.wait(30) == 0
