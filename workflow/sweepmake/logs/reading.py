@@ -146,9 +146,6 @@ class StreamReader:
         segment = segment.rstrip()
         if not segment:
             return
-        if "Epoch " in segment[1:] and (match := _RESTARTED.search(segment)):
-            self._plain(_without_last_number(segment[: match.start()]))
-            segment = match[0]
         if "<" in segment and (match := _GLUED.search(segment)):
             self._plain(segment[: match.end()])
             segment = segment[match.end() :].strip()
@@ -165,6 +162,10 @@ class StreamReader:
                     if at and reader.name not in ("pairs", "regex"):
                         self._readers.insert(0, self._readers.pop(at))
                     return
+            if "Epoch " in segment[1:] and (match := _RESTARTED.search(segment)):
+                self._plain(_without_last_number(segment[: match.start()]))
+                self._plain(match[0])
+                return
         self._other(segment)
 
     def _take(self, reader: Reader, seen: Observation | Block) -> None:

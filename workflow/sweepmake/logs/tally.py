@@ -194,10 +194,11 @@ class Tally(Counts):
         self._time_ns += round(min(float(text), 1e9) * 1e9) * count
         self._time_count += count
 
-    def moved(self, old: str, new: str, *, again: bool) -> None:
-        """Note a change of epoch; one that goes back is a restart of the program."""
-        if again or (old and new and _number(new) < _number(old)):
-            self.restarts += 1
+    def moved(self, old: str, new: str, *, again: bool) -> bool:
+        """Note a change of epoch; return whether it goes back: a restart of the program."""
+        back = again or bool(old and new and _number(new) < _number(old))
+        self.restarts += back
+        return back
 
     def went_back(self, old: str, new: str | None) -> None:
         """Note a step behind the one before, in a log without epochs: a restart."""
