@@ -82,7 +82,7 @@ def _metrics(ranks: Mapping[int, Tally]) -> dict[str, Json]:
         having = [(rank, tally) for rank, tally in sorted(ranks.items()) if name in tally.last]
         values = [float(tally.last[name]) for _, tally in having]
         mean = sum(values) / len(values)
-        spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+        spread = math.hypot(*(value - mean for value in values)) / math.sqrt(len(values))
         rule = direction(name)
         entry: dict[str, Json] = {
             "last": json_number(having[0][1].last[name]),
