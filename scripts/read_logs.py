@@ -7,7 +7,7 @@ from pathlib import Path
 from sweepmake.logs.options import LogOptions, metrics_from_json
 from sweepmake.logs.parse import StageLogs, parse_logs
 from sweepmake.program import Argument, run_program
-from sweepmake.runs.newest_logs import find_logs
+from sweepmake.runs.newest_logs import find_logs, has_finished
 from sweepmake.visible import one_line
 
 
@@ -17,7 +17,11 @@ def main(job: argparse.Namespace) -> None:
         (stage, find_logs(job.folder, job.records, stage, job.suffix, job.logs))
         for stage in job.stages
     )
-    stages = [StageLogs(stage, logs) for stage, logs in found if logs]
+    stages = [
+        StageLogs(stage, logs, whole=has_finished(job.records, stage))
+        for stage, logs in found
+        if logs
+    ]
     options, metrics = LogOptions.from_config(job.options), metrics_from_json(job.metrics)
     parsed = parse_logs(stages, job.output, options=options, metrics=metrics)
     sys.stderr.writelines(f"{one_line(note)}\n" for note in parsed.notes)

@@ -143,7 +143,8 @@ def test_same_log_same_bytes(tmp_path: Path) -> None:
 
 
 def test_attempts_are_joined_and_numbered(tmp_path: Path) -> None:
-    """Two attempts of a stage and a second stage stand in one history."""
+    """Two attempts of a stage and a second stage stand in one history, without a number that may
+    have been cut."""
     first, second, test = tmp_path / "log.1", tmp_path / "log.2", tmp_path / "log.test"
     first.write_bytes(b"Epoch 1/3\n2/2 - 1s - loss: 0.9\nEpoch 2/3\n1/2 [=>] - ETA: 1s - loss: 0.8")
     second.write_bytes(b"Epoch 2/3\n2/2 - 1s - loss: 0.7\nEpoch 3/3\n2/2 - 1s - loss: 0.6\n")

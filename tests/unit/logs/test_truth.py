@@ -71,7 +71,9 @@ def check(case: Path, output: Path) -> None:
         assert found.right >= right
         assert found.right + len(found.wrong) == total
         return
-    assert found.wrong == []
+    # the last number of a rank that was killed inside a line is not known whole
+    unsure = len(truth["ranks"]) if truth["exit"] else 0
+    assert len(found.wrong) <= unsure, found.wrong
     assert invented == []
     assert found.right > 0
     ranks = summary["stages"]["train"]["ranks"]

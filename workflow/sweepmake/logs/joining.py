@@ -43,6 +43,10 @@ def join_streams(streams: Sequence[RowStream], spool: Spool) -> list[RowStream]:
         joined.learn(stream.columns)
     _join(stepped[0], results, joined)
     joined.close()
+    # what is written decides, and not what each stream alone would have added up to
+    for cells, values in _rows(joined):
+        joined.tally.row(cells[0], cells[1], cells[2], cells[4], values)
+    joined.tally.close()
     return [joined]
 
 

@@ -38,11 +38,18 @@ _ORDER = ("stdout", "output", "stddiag", "stderr")
 
 
 class StageLogs(NamedTuple):
-    """One stage's logs: `files` are its attempts, oldest first; an attempt's number is its place
-    from 1."""
+    """One stage's logs.
+
+    Args:
+        stage: its name.
+        files: its attempts, oldest first; an attempt's number is its place from 1.
+        whole: whether the last one is known to have ended with exit code 0. Else a number at its
+            very end may be a part of one.
+    """
 
     stage: str
     files: tuple[Path, ...]
+    whole: bool = False
 
 
 class ParsedLogs(NamedTuple):
@@ -128,7 +135,8 @@ class _Stage:
         self._take(demultiplexer, readers, clean)
         if clean is not None:
             clean.close()
-        self._close(attempt, readers)
+        last = attempt == len(self.logs.files)
+        self._close(attempt, readers, whole=last and self.logs.whole)
         if self.search is not None:
             self.search.close(path.name)
         self._end(demultiplexer)
@@ -165,9 +173,8 @@ class _Stage:
                 continue
             reader = readers.get(stream)
             if reader is None:
-                tally = self.tallies.setdefault(stream.rank, Tally())
                 offered = make_readers(self._options.reader, self._patterns)
-                rows = RowStream(self._spool, tally)
+                rows = RowStream(self._spool, Tally())
                 reader = readers[stream] = StreamReader(rows, offered)
             with self._patience:
                 reader.feed(data)
@@ -177,17 +184,23 @@ class _Stage:
             clean.speaker = demultiplexer.launcher.speaker
             clean.write(demultiplexer.take_events())
 
-    def _close(self, attempt: int, readers: dict[StreamId, StreamReader]) -> None:
+    def _close(self, attempt: int, readers: dict[StreamId, StreamReader], *, whole: bool) -> None:
         order = {name: at for at, name in enumerate(_ORDER)}
         ranks: dict[int, list[RowStream]] = {}
         for stream in sorted(readers, key=lambda one: (one.rank, order.get(one.name, 9), one.name)):
             with self._patience:
-                readers[stream].close()
+                readers[stream].close(whole=whole)
             rows = ranks.setdefault(stream.rank, [])
+            tally = self.tallies.setdefault(stream.rank, Tally())
+            tally.add_stream(readers[stream].rows.tally)
             if readers[stream].rows.rows:
                 rows.append(readers[stream].rows)
         for rank, rows in ranks.items():
-            self.rows += [(attempt, rank, one) for one in join_streams(rows, self._spool)]
+            tally = self.tallies[rank]
+            tally.restarts += max((one.tally.restarts for one in rows), default=0)
+            for one in join_streams(rows, self._spool):
+                tally.add_rows(one.tally)
+                self.rows.append((attempt, rank, one))
 
     def _account(self, rank: int, found: Account) -> None:
         """Add one attempt's account to the rank's."""

@@ -31,6 +31,14 @@ _TROUBLE = re.compile(
 )
 # text right behind a tqdm bar that was not cleared: `… 283.63it/s]{'loss': 4.1609, …}`
 _GLUED = re.compile(r"\[\d[\d:]*<[\d?][^\]\[]*\](?=\s*[^\s\]])", re.ASCII)
+# a number at the end, which may go on, with its name and what stands before that
+_UNSURE = re.compile(
+    r"[\s,;|-]*(?:[\w./@%()-]+\s*[:=]?\s*)?[+-]?(?:[0-9][0-9.,]*|\.)(?:[eE][+-]?[0-9]*)?[A-Za-z]{0,2}\Z",
+    re.ASCII,
+)
+# a program that was started again writes its first header behind the line that the kill has cut
+_RESTARTED = re.compile(r"(?<=\S)Epoch \d{1,9}/\d{1,9}\Z", re.ASCII)
+_LONGEST_NUMBER = 200  # with its name
 _LONGEST = 65_536
 _PIECE, _LARGEST = 4_096, 1 << 18
 
@@ -74,13 +82,19 @@ class StreamReader:
             self._overlong, self._tail = True, "\n"
         self._region(region)
 
-    def close(self) -> None:
-        """Take the stream's end: what stands behind the last line end counts too."""
+    def close(self, *, whole: bool = True) -> None:
+        """Take the stream's end: what stands behind the last line end counts too.
+
+        Args:
+            whole: whether the program has come to its end. Else its last number may have been cut,
+                and is left out with its name.
+        """
+        self._tally.cut = not whole and len(self._tail) > 1
         if self._overlong:
             self._counts.overlong += 1
             self._counts.unparsed += 1
         else:
-            self._region(self._tail)
+            self._region(self._tail if whole else _without_last_number(self._tail))
         for reader in self._readers:
             for seen in reader.finish():
                 self._take(reader, seen)
@@ -147,6 +161,10 @@ class StreamReader:
                     if at and reader.name not in ("pairs", "regex"):
                         self._readers.insert(0, self._readers.pop(at))
                     return
+            if "Epoch " in segment[1:] and (match := _RESTARTED.search(segment)):
+                self._plain(_without_last_number(segment[: match.start()]))
+                self._plain(match[0])
+                return
         self._other(segment)
 
     def _take(self, reader: Reader, seen: Observation | Block) -> None:
@@ -181,3 +199,8 @@ class StreamReader:
         elif _TROUBLE.search(text):
             self._tally.trouble = True
         self._counts.other += 1
+
+
+def _without_last_number(text: str) -> str:
+    """Return a text that the end of a log may have cut, without a number at its end."""
+    return text[:-_LONGEST_NUMBER] + _UNSURE.sub("", text[-_LONGEST_NUMBER:])

@@ -126,8 +126,9 @@ class RowStream:
         """Note the epoch that the stream is in now, and whether the program began again."""
         epoch = seen.epoch or ""
         header = seen.kind == "place" and seen.total_epochs is not None
-        if epoch != self.epoch or (header and self.pending is not None):
-            self.tally.moved(self.epoch, epoch, again=header and epoch == self.epoch)
+        moves = epoch != self.epoch or (header and self.pending is not None)
+        if moves and self.tally.moved(self.epoch, epoch, again=header and epoch == self.epoch):
+            self.flush_pending()  # what follows is of another run, also at the same place
         self.epoch = epoch
 
     def flush_pending(self) -> None:

@@ -82,7 +82,7 @@ def _metrics(ranks: Mapping[int, Tally]) -> dict[str, Json]:
         having = [(rank, tally) for rank, tally in sorted(ranks.items()) if name in tally.last]
         values = [float(tally.last[name]) for _, tally in having]
         mean = sum(values) / len(values)
-        spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+        spread = math.hypot(*(value - mean for value in values)) / math.sqrt(len(values))
         rule = direction(name)
         entry: dict[str, Json] = {
             "last": json_number(having[0][1].last[name]),
@@ -145,10 +145,12 @@ def flat_keys(stages: Sequence[StageSummary]) -> dict[str, Json]:
     """Return Training Log Wizard's keys, from the first stage that logged anything.
 
     A value is that of the lowest rank that has it. total_epochs is what the log announces ("Epoch
-    1/12"), else the last epoch seen; val_<name> is the last value; -1 stands for what the log does
-    not say.
+    1/12"), else how many epochs it has; val_<name> is the last value; -1 stands for what the log
+    does not say.
     """
-    first = next((stage for stage in stages if any(t.last for t in stage.ranks.values())), None)
+    logged = [stage for stage in stages if any(tally.last for tally in stage.ranks.values())]
+    # where none did, its ranks are still known: those that spoke
+    first = next(iter([*logged, *(stage for stage in stages if stage.ranks)]), None)
     ranks = [tally for _, tally in sorted(first.ranks.items())] if first else []
     keys: dict[str, Json] = {
         "total_epochs": _first([t.total_epochs for t in ranks], -1),
@@ -158,7 +160,7 @@ def flat_keys(stages: Sequence[StageSummary]) -> dict[str, Json]:
         "early_stop_iteration": _first([t.early_stop_epoch for t in ranks], -1),
     }
     if keys["total_epochs"] == -1:
-        keys["total_epochs"] = _first([_whole(t.last_epoch) for t in ranks], -1)
+        keys["total_epochs"] = _first([_epochs(t) for t in ranks], -1)
     values: dict[str, Json] = {"val_loss": -1, "val_acc": -1, "val_dsc": -1}
     for tally in reversed(ranks):
         for name, text in tally.last.items():
@@ -185,6 +187,12 @@ def column_order(columns: Sequence[str]) -> list[int]:
 
 def _first(values: Sequence[int | float | None], otherwise: int) -> int | float:
     return next((value for value in values if value is not None), otherwise)
+
+
+def _epochs(tally: Tally) -> int | None:
+    """Return how many epochs a log has."""
+    last = _whole(tally.last_epoch)
+    return None if last is None else last + tally.counts_from_0
 
 
 def _whole(text: str) -> int | None:

@@ -36,10 +36,14 @@ class SegmentCounts(Counts):
 
 
 class Tally(Counts):
-    """The sums of one rank in one stage, over its attempts.
+    """The sums of one stream, or of one rank in one stage over its streams and attempts.
 
     The best of a metric is taken over the last value of each epoch (a running mean inside an epoch
-    is not a result); where the log has no epochs, over every row.
+    is not a result); where the log has no epochs, over every row. So it is for a metric that only
+    stands outside the epochs of a log that has some.
+
+    Attributes:
+        cut: whether the last attempt's log ends inside a line.
     """
 
     def __init__(self) -> None:
@@ -49,9 +53,11 @@ class Tally(Counts):
         self.readers: dict[str, int] = {}
         self.total_epochs: int | None = None
         self.steps_per_epoch = ""
+        self.first_epoch = ""
         self.last_epoch = ""
         self.last_step = ""
         self.restarts = 0
+        self.cut = False
         self.early_stop_epoch: int | None = None
         self.total_training_time_s: float | None = None
         self.trouble = False
@@ -59,6 +65,8 @@ class Tally(Counts):
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._time_ns = 0
         self._time_count = 0
+        self._outside_last: dict[str, str] = {}
+        self._outside_best: dict[str, Best] = {}
         self._epoch = ""
         self._step = ""
         self._values: dict[str, str] = {}
@@ -72,11 +80,11 @@ class Tally(Counts):
     def row(self, epoch: str, step: str, steps: str, time: str, values: Mapping[str, str]) -> None:
         """Take a finished row."""
         if not epoch and self.last_epoch:  # an evaluation outside the epochs
-            for name, text in values.items():
-                self.last.setdefault(name, text)
+            self._outside_last.update(values)
+            _compare_all(self._outside_best, values, "", step)
             return
         if epoch != self._epoch or not epoch:
-            self.close()
+            self._end_epoch()
             self._epoch = epoch
         self._step = step
         self._values.update(values)
@@ -84,10 +92,50 @@ class Tally(Counts):
             self.steps_per_epoch = steps
         if time:
             self._time = time
+        self.first_epoch = self.first_epoch or epoch
         self.last_epoch = epoch or self.last_epoch
         self.last_step = step or self.last_step
 
     def close(self) -> None:
+        """Take note that no more rows follow."""
+        self._end_epoch()
+        for name, text in self._outside_last.items():
+            if name not in self.last:
+                self.last[name] = text
+                if name in self._outside_best:
+                    self.best[name] = self._outside_best[name]
+        self._outside_last.clear()
+        self._outside_best.clear()
+
+    def add_rows(self, other: Tally) -> None:
+        """Add the sums of rows that follow; both are closed."""
+        self.last.update(other.last)
+        for name, best in other.best.items():
+            _compare(self.best, name, best)
+        self.steps_per_epoch = self.steps_per_epoch or other.steps_per_epoch
+        self.first_epoch = self.first_epoch or other.first_epoch
+        self.last_epoch = other.last_epoch or self.last_epoch
+        self.last_step = other.last_step or self.last_step
+        self._time_ns += other._time_ns
+        self._time_count += other._time_count
+
+    def add_stream(self, other: Tally) -> None:
+        """Add what a stream said and how it was read, its rows left out."""
+        for name, count in vars(other.counts).items():
+            setattr(self.counts, name, getattr(self.counts, name) + count)
+        for name, count in other.readers.items():
+            self.readers[name] = self.readers.get(name, 0) + count
+        if other.total_epochs is not None:
+            self.total_epochs = other.total_epochs
+        if other.early_stop_epoch is not None:
+            self.early_stop_epoch = other.early_stop_epoch
+        if other.total_training_time_s is not None:
+            self.total_training_time_s = other.total_training_time_s
+        self.trouble = self.trouble or other.trouble
+        self.cut = self.cut or other.cut
+        self.last_lines.extend(other.last_lines)
+
+    def _end_epoch(self) -> None:
         """Close the epoch: its last values count for the best."""
         if self._time:
             self._add_time(self._time, 1)
@@ -95,11 +143,7 @@ class Tally(Counts):
         if not self._values:
             return
         self.last.update(self._values)
-        for name, text in self._values.items():
-            rule = direction(name)
-            if rule is None:
-                continue
-            self._compare(name, rule, Best(float(text), text, self._epoch, self._step))
+        _compare_all(self.best, self._values, self._epoch, self._step)
         self._values.clear()
 
     def block(self, names: Sequence[str], ends: Ends) -> None:
@@ -112,7 +156,8 @@ class Tally(Counts):
             ends: the rows.
         """
         if len(ends.epochs) > 1:
-            self.close()
+            self._end_epoch()
+            self.first_epoch = self.first_epoch or ends.epochs[0]
             for cells, often in Counter(ends.times[:-1]).items():
                 text = cells.partition(",")[2]
                 if text:
@@ -142,25 +187,18 @@ class Tally(Counts):
             value = min(sound) if rule == "min" else max(sound)
             at = values.index(value)
             step = ends.places[at].partition(",")[0]
-            self._compare(name, rule, Best(value, texts[at], ends.epochs[at], step))
-
-    def _compare(self, name: str, rule: str, new: Best) -> None:
-        """Keep the better of the best so far and a new one; the earlier of equals."""
-        best = self.best.get(name)
-        if new.value != new.value:
-            return
-        if best is None or (new.value < best.value if rule == "min" else new.value > best.value):
-            self.best[name] = new
+            _compare(self.best, name, Best(value, texts[at], ends.epochs[at], step))
 
     def _add_time(self, text: str, count: int) -> None:
         """Add times per step, in whole nanoseconds: the sum does not depend on the order."""
         self._time_ns += round(min(float(text), 1e9) * 1e9) * count
         self._time_count += count
 
-    def moved(self, old: str, new: str, *, again: bool) -> None:
-        """Note a change of epoch; one that goes back is a restart of the program."""
-        if again or (old and new and _number(new) < _number(old)):
-            self.restarts += 1
+    def moved(self, old: str, new: str, *, again: bool) -> bool:
+        """Note a change of epoch; return whether it goes back: a restart of the program."""
+        back = again or bool(old and new and _number(new) < _number(old))
+        self.restarts += back
+        return back
 
     def went_back(self, old: str, new: str | None) -> None:
         """Note a step behind the one before, in a log without epochs: a restart."""
@@ -173,28 +211,36 @@ class Tally(Counts):
 
     @property
     def died(self) -> bool:
-        """Whether the last attempt failed, or ended early without saying why.
+        """Whether the last attempt failed, or ended early with a sign of that.
 
-        A traceback alone does not tell: programs print those of errors that they handled.
+        A missing last epoch is no sign: early stopping is silent by default, and loops count from
+        0. A traceback alone is none either: programs print those of errors that they handled.
         """
         if self.failed:
             return True
         if self.early_stop_epoch is not None or self.total_training_time_s is not None:
             return False
         if self.total_epochs is not None:
-            return _number(self.last_epoch) < self.total_epochs
+            last = _number(self.last_epoch) + (self.counts_from_0 and self.last_epoch != "")
+            return last < self.total_epochs and (self.trouble or self.cut)
         return self.trouble
 
     def take_rows(self, rows: Tally) -> None:
         """Take over what other rows add up to: rows that are a part of this tally's."""
         self.last, self.best = rows.last, rows.best
+        self.first_epoch = rows.first_epoch
         self.last_epoch, self.last_step = rows.last_epoch, rows.last_step
         self._time_ns, self._time_count = rows._time_ns, rows._time_count
         self.counts.rows = rows.counts.rows
 
+    @property
+    def counts_from_0(self) -> bool:
+        """Whether the first epoch of the log is number 0."""
+        return self.first_epoch != "" and _number(self.first_epoch) == 0
+
     def begin_attempt(self) -> None:
         """Forget how the attempt before ended."""
-        self.failed = self.trouble = False
+        self.failed = self.trouble = self.cut = False
 
 
 def _number(text: str) -> float:
@@ -202,3 +248,21 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
+
+
+def _compare_all(best: dict[str, Best], values: Mapping[str, str], epoch: str, step: str) -> None:
+    """Let values that stand at one place compete for the best of their metrics."""
+    for name, text in values.items():
+        if direction(name) is not None:
+            _compare(best, name, Best(float(text), text, epoch, step))
+
+
+def _compare(best: dict[str, Best], name: str, new: Best) -> None:
+    """Keep the better of the best so far and a new one; the earlier of equals."""
+    if new.value != new.value:
+        return
+    old = best.get(name)
+    if old is None or (
+        new.value < old.value if direction(name) == "min" else new.value > old.value
+    ):
+        best[name] = new

@@ -21,7 +21,7 @@ from sweepmake.logs.parse import StageLogs, parse_logs
 from sweepmake.results.study import Study
 from sweepmake.results.summary_file import read_summary
 from sweepmake.runs.experiment import Experiment
-from sweepmake.runs.newest_logs import outdated
+from sweepmake.runs.newest_logs import has_finished, outdated
 
 __all__ = ["refresh"]
 
@@ -85,7 +85,11 @@ def _find_logs(study: Study, experiment: Experiment) -> list[StageLogs]:
     """
     old = outdated(experiment.records, experiment.stages) if experiment.records else frozenset()
     found = ((stage, experiment.find_logs(stage)) for stage in study.stages if stage not in old)
-    return [StageLogs(stage, logs) for stage, logs in found if logs]
+    return [
+        StageLogs(stage, logs, whole=has_finished(experiment.records, stage))
+        for stage, logs in found
+        if logs
+    ]
 
 
 def _is_fresh(study: Study, experiment: Experiment) -> bool:
@@ -100,8 +104,10 @@ def _is_fresh(study: Study, experiment: Experiment) -> bool:
 
 def _is_read(study: Study, experiment: Experiment, stages: Sequence[StageLogs]) -> bool:
     metrics = study.result(experiment, "metrics.json")
-    logs = [log for stage in stages for log in stage.files]
-    if not _is_newer(metrics, logs) or not study.result(experiment, "history.csv.gz").exists():
+    sources = [log for stage in stages for log in stage.files]
+    # a log that is known to have come to its end says more than while nobody knew
+    sources += [Path(experiment.records) / f"{one.stage}.json" for one in stages if one.whole]
+    if not _is_newer(metrics, sources) or not study.result(experiment, "history.csv.gz").exists():
         return False
     summary = read_summary(metrics)
     options = LogOptions.from_config(study.log_options)

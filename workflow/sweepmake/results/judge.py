@@ -61,7 +61,7 @@ def judge_metrics(asked: Mapping[str, Any], stage: str, logs: tuple[Path, ...]) 
     patterns = [MetricPattern(*one) for one in asked["patterns"]]
     with tempfile.TemporaryDirectory(prefix="sweepmake-") as folder:
         parsed = parse_logs(
-            [StageLogs(stage, logs)],
+            [StageLogs(stage, logs, whole=True)],  # it has ended with exit code 0
             Path(folder),
             options=LogOptions.from_config(asked["options"]),
             metrics=patterns,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sweepmake.runs.records import read_record
 
-__all__ = ["find_logs", "newest_logs", "outdated"]
+__all__ = ["find_logs", "has_finished", "newest_logs", "outdated"]
 
 
 def find_logs(
@@ -66,6 +66,17 @@ def newest_logs(folder: Path, records: Path, stage: str, suffix: str = "") -> tu
         logs = sorted(folder.glob(f"log.{glob.escape(stage)}.????????.??????{glob.escape(suffix)}"))
         return tuple(logs[-1:])
     return tuple(reversed(found))
+
+
+def has_finished(records: str, stage: str) -> bool:
+    """Return whether the newest run of a stage is on record as finished: then its log is whole.
+
+    Args:
+        records: the folder of an experiment's records, "" where Sweepmake did not run it.
+        stage: the stage's name.
+    """
+    record = (read_record(f"{records}/{stage}.json") if records else None) or {}
+    return record.get("state") == "finished" and record.get("exit_code") == 0
 
 
 def outdated(records: str, stages: Sequence[str]) -> frozenset[str]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from sweepmake.logs.history_file import DAMAGES, open_history
 from sweepmake.metric_names import is_validation
-from sweepmake.outputs.drawing.scale import Floats
+from sweepmake.outputs.drawing.scale import HUGE, Floats
 from sweepmake.results.study import Study
 from sweepmake.results.table import Table
 
@@ -143,7 +143,7 @@ def _read(path: Path, metric: str, row: int, share: int) -> tuple[str, LearningC
             ranks.setdefault(rank, _Points()).add(epoch, step, float(text))
     axis = "epoch" if any(points.epochs for points in ranks.values()) else "step"
     x, y = _mean([points.epochs if axis == "epoch" else points.steps for points in ranks.values()])
-    return axis, LearningCurve(row, x, y, cut, partial)
+    return axis, LearningCurve(row, x, np.where(np.abs(y) < HUGE, y, np.nan), cut, partial)
 
 
 class _Points:

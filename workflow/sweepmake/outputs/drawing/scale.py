@@ -20,7 +20,7 @@ from sweepmake.outputs.drawing.text import cut_middle
 from sweepmake.outputs.drawing.ticks import decades, round_ticks, value_labels
 from sweepmake.results.columns import Cell
 
-__all__ = ["Floats", "Scale", "number", "parameter_scale", "value_scale"]
+__all__ = ["HUGE", "Floats", "Scale", "number", "parameter_scale", "value_scale"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -31,7 +31,8 @@ _MOST_MARKS = 9  # of a logarithmic axis
 _STEPS = 5  # between round numbers
 _MOST_CATEGORIES = 24
 _LONGEST_LABEL = 18
-_HUGE = 1e100  # beyond, an axis has no scale
+HUGE = 1e100
+"""Beyond, an axis has no scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def parameter_scale(label: str, cells: Sequence[Cell]) -> Scale:
         cells: one value per experiment; None where it has none.
     """
     numbers = [number(cell) for cell in cells if cell is not None]
-    if numbers and None not in cells and all(abs(value) < _HUGE for value in numbers):
+    if numbers and None not in cells and all(abs(value) < HUGE for value in numbers):
         distinct = sorted(set(numbers))
         wide = _spans(distinct, _DECADES) or _multiplies(distinct)
         if not wide or distinct[0] > 0 or len(distinct) > _MOST_CATEGORIES:
@@ -88,7 +89,7 @@ def parameter_scale(label: str, cells: Sequence[Cell]) -> Scale:
 
 def value_scale(label: str, values: Floats) -> Scale:
     """Return the axis of measured values: logarithmic where they are positive and span decades."""
-    clean = np.where(np.abs(values) < _HUGE, values, np.nan)
+    clean = np.where(np.abs(values) < HUGE, values, np.nan)
     distinct = sorted(set(clean[np.isfinite(clean)].tolist()))
     logarithmic = bool(distinct) and distinct[0] > 0 and _spans(distinct, _VALUE_DECADES)
     return _number_scale(label, clean, distinct, logarithmic, exact=False)

@@ -13,14 +13,13 @@ import numpy as np
 
 from sweepmake.errors import InputError
 from sweepmake.logs.history_file import DAMAGES, EMPTY, PLACE_COLUMNS, STEP_TIME, open_history
-from sweepmake.outputs.drawing.scale import Floats
+from sweepmake.outputs.drawing.scale import HUGE, Floats
 from sweepmake.outputs.ranks_pdf.points import ATTEMPT, EPOCH, STEP, STEPS, VALUE, Points
 
 __all__ = ["Axis", "Curve", "Stage", "read_stages"]
 
 _FEW_RANKS = 16
 _MOST_POINTS = (1600, 400)  # per rank and metric: with few ranks, with many
-_HUGE = 1e100  # beyond, a plot has no scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +255,9 @@ def _curve(rank: int, block: Floats, axis: Axis) -> Curve:
     x = axis.places(block)
     placed = np.isfinite(x)
     x, y, attempt = x[placed], block[placed, VALUE], block[placed, ATTEMPT]
-    y = np.where(np.abs(y) < _HUGE, y, np.nan)
+    y = np.where(np.abs(y) < HUGE, y, np.nan)
+    if not len(x):  # a metric that only stands before the first epoch
+        return Curve(rank, x, y, np.zeros(0, dtype=bool), ())
     again = (x[1:] < x[:-1] - 1e-9) | (attempt[1:] != attempt[:-1])
     breaks = tuple(int(at) + 1 for at in np.flatnonzero(again))
     pale = np.zeros(len(x), dtype=bool)
