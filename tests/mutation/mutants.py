@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .turns import Turn, called, turns
+from .turns import Turn, called, is_guard, turns
 
 # names whose values are no behaviour
 _NAMES = re.compile(r"__all__|__slots__|TYPE_CHECKING|\w*version\w*", re.IGNORECASE)
@@ -235,7 +235,11 @@ class _Finder(ast.NodeVisitor):
             for argument in node.args[1:]:
                 self.visit(argument)
         else:
-            self.generic_visit(node)
+            for part in [node.func, *node.args]:
+                self.visit(part)
+            for keyword in node.keywords:
+                if not is_guard(node, keyword):
+                    self.visit(keyword.value)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if not (isinstance(node.value, ast.Name) and node.value.id == "Literal"):

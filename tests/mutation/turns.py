@@ -79,6 +79,11 @@ class Turn(NamedTuple):
     new: ast.AST
 
 
+def is_guard(call: ast.Call, argument: ast.keyword) -> bool:
+    """Return whether an argument guards, or says what is so anyway."""
+    return argument.arg in _GUARDS_ANYWHERE or (called(call), argument.arg) in _GUARDS
+
+
 def turns(node: ast.AST, *, truth: bool = False) -> Iterator[Turn]:
     """Yield the ways to turn one node, its children left as they are.
 
@@ -178,10 +183,8 @@ def _sorted(node: ast.Call) -> Iterator[Turn]:
 
 
 def _arguments(node: ast.Call) -> Iterator[Turn]:
-    name = called(node)
     for keyword in node.keywords:
-        guards = keyword.arg in _GUARDS_ANYWHERE or (name, keyword.arg) in _GUARDS
-        if keyword.arg is not None and not guards:
+        if keyword.arg is not None and not is_guard(node, keyword):
             others = [other for other in node.keywords if other is not keyword]
             new = _changed(node, keywords=others)
             yield Turn("argument", f"drop argument {keyword.arg}", node, new)

@@ -137,11 +137,17 @@ def test_nothing_is_changed_that_is_no_behaviour() -> None:
     assert not {"turn 2 into 3", "turn 3 into 4"} & kinds
 
 
-def test_guards_are_not_dropped() -> None:
+def test_guards_are_neither_dropped_nor_turned() -> None:
     """Without them a correct program does the same: encoding=, strict= of zip, a frozen class."""
     source = "open(a, b, encoding=c)\nzip(a, strict=d)\n@dataclass(frozen=e, order=f)\nclass A: 0\n"
     kinds = [kind for _, _, kind in changes(source) if "argument" in kind]
     assert kinds == ["drop the last argument without a name", "drop argument order"]
+    source = "@dataclass(frozen=True, slots=True, order=True)\nclass A: 0\nzip(a, b, strict=True)\n"
+    kinds = [kind for _, _, kind in changes(source) if "turn" in kind]
+    assert kinds == ["turn True into False"]
+    assert [kind for _, _, kind in changes("x = f(a, strict=True)\n")] == [
+        "drop argument strict", "turn True into False"
+    ]  # fmt: skip
 
 
 def test_the_second_of_a_line_has_a_name_of_its_own() -> None:

@@ -464,8 +464,8 @@ def test_the_numbers_of_stages_without_curves_stand_at_the_foot(
         "avg": {"ranks": {}, "metrics": {"loss": {"mean": 0.5, "std": 0.125, "ranks": 2}}},
         "test": {
             "ranks": {},
-            "metrics": {"loss": {"mean": 0.5, "std": 0.0, "ranks": 1}, "val_loss": {"mean": 0.25},
-                        "no": {"mean": None}},
+            "metrics": {"no": {"mean": None}, "loss": {"mean": 0.5, "std": 0.0, "ranks": 1},
+                        "val_loss": {"mean": 0.25}},
         },
     }  # fmt: skip
     summary.write_text(json.dumps({"stages": stages}))

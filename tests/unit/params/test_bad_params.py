@@ -117,6 +117,26 @@ def test_bad_config(
         assert part.lower() in message.lower()
 
 
+def test_a_key_with_nothing_behind_it_hides_none_of_those_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as if it were not written."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text("title:\noutput: there\n")
+    config = read_config(yaml.safe_load(Path("config.yaml").read_text()), ["config.yaml"])
+    assert (config.title, config.output) == ((), "there")
+
+
+def test_of_several_values_that_are_missing_the_first_of_the_alphabet_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same one each time."""
+    monkeypatch.chdir(tmp_path)
+    text = "template:\n  t: c {z} {b} {m}\n---\nz: [1]\nb: [1]\nm: [1]\n---\nx: [1]\n"
+    Path("params.yaml").write_text(text)
+    assert "'b'" in error_of({})
+
+
 def test_errors_of_the_system_are_told_without_their_number() -> None:
     """What a user reads of a full disk: the words, the file where it is known, what to do."""
     full = OSError(errno.ENOSPC, "No space left on device")

@@ -277,6 +277,13 @@ def test_the_line_of_a_bad_placeholder_is_named() -> None:
     assert caught.value.line == 9
 
 
+def test_of_two_lines_with_a_bad_placeholder_the_first_is_named() -> None:
+    source = ("train: >", "  c", "  --x {nope}", "  --y {nope}")
+    with pytest.raises(InputError) as caught:
+        parse_template("c --x {nope} --y {nope}", set(), file="p", line=7, source=source)
+    assert caught.value.line == 9
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [(None, "'v' is null"), ([1], "'v' is a list"), ("a\0b", "NUL")],

@@ -350,6 +350,15 @@ def test_a_loss_that_is_no_number(tmp_path: Path) -> None:
     assert (found.kind, found.last_line) == ("diverged (nan)", "giving up")
 
 
+def test_a_traceback_that_others_broke_off_names_no_line_of_theirs(tmp_path: Path) -> None:
+    """The first line that is not indented is its end; beyond it only what is surely one counts."""
+    begin = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n'
+    found = told(tmp_path, begin + "3 of 4 done\ndone\nValueError: bad\n")
+    assert found.last_line == "ValueError: bad"
+    found = told(tmp_path, begin + "my.Own: bad\nValueError: later\n")
+    assert found.last_line == "my.Own: bad"
+
+
 def test_what_did_not_fail_has_no_failure() -> None:
     done = StageOutcome("train", "finished", exit_code=0)
     for status, stage in (("finished", done), ("running", StageOutcome("train", "running"))):

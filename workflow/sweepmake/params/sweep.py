@@ -123,7 +123,7 @@ def read_sweep(
     known.update(name for document in documents for name in document.choices)
     known -= first.alias.keys()
     built = build_stages(source, first, known)
-    plan = _Plan(source, first, built, stages, tuple(sorted(known | first.default.keys())))
+    plan = _Plan(source, first, built, stages, tuple(known | first.default.keys()))
     drafts, duplicates = plan.collect(select_titles(source, documents, titles), sample, sample_seed)
     used = frozenset().union(*[stage.parameters for stage in built])
     present = {name for draft in drafts for name in draft.parameters}

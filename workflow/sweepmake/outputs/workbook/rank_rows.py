@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from sweepmake.metric_names import direction
@@ -58,12 +59,8 @@ def build_ranks(study: Study, table: Table, *, most: int = MOST_ROWS) -> Sheet:
             used.update(key for key, value in _facts(rank) if value is not None)
     columns = _columns(list(metrics), used)
     keys = [column.key for column in columns]
-    rows: list[tuple[Cell, ...]] = []
-    for one in _ranks(study, table):
-        if len(rows) == most:
-            break
-        cells = _cells(one)
-        rows.append(tuple(cells.get(key) for key in keys))
+    shown = map(_cells, islice(_ranks(study, table), most))
+    rows = [tuple(cells.get(key) for key in keys) for cells in shown]
     return Sheet(tuple(columns), tuple(rows), left_out=count - len(rows))
 
 
