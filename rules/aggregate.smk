@@ -24,7 +24,7 @@ rule plot_ranks:
         version=drawing.FORMAT_VERSION,
     shell:
         "{params.python} {input.program:q} --history {input.history:q} --metrics {input.metrics:q}"
-        " --output {output.plots:q} --title {wildcards.experiment:q}"
+        " --output {output.plots:q} --title={wildcards.experiment:q}"
         " --parameters {params.parameters:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 

@@ -9,10 +9,11 @@ import os
 import shlex
 import sys
 
-NEEDED = 1  # the RULES_VERSION of the package that these files go with
+NEEDED = 2  # the RULES_VERSION of the package that these files go with
 
 try:
     from sweepmake import plan as plan_module, snakemake_internals as internals
+    from sweepmake.elsewhere.left_runs import look
     from sweepmake.errors import SweepmakeError
     from sweepmake.invocation import course, session
     from sweepmake.invocation.installed import check_installed
@@ -51,9 +52,12 @@ or_stop(LogOptions.from_config, CONFIG.log_options)
 or_stop(config_module.check_folders, CONFIG)
 # logs that were made elsewhere are read, and nothing is run
 PLAN = None if CONFIG.log_folder else or_stop(plan_module.make_plan, CONFIG)
+if PLAN and WATCH:
+    PLAN = or_stop(look, PLAN)  # jobs are told by what the main process has written down
 STUDY = study_of_plan(PLAN) if PLAN else or_stop(study_of_logs, CONFIG)
 BY_NAME = {experiment.name: experiment for experiment in STUDY.experiments}
-EXPERIMENTS = tuple(BY_NAME)  # for the rules of those who take the workflow in
+# for the rules of those who take the workflow in; nothing may be started of those that are held back
+EXPERIMENTS = tuple(name for name, experiment in BY_NAME.items() if not experiment.held)
 CONFIG_JSON = json.dumps({**config, "params": CONFIG.params}, sort_keys=True, default=str)
 STAGES = PLAN.sweep.stages if PLAN else ()
 OWN_RULES = (
@@ -68,6 +72,8 @@ OWN_RULES = (
 STAGE_RULES = plan_module.rule_names([stage.name for stage in STAGES], set(OWN_RULES))
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
 PYTHON = shlex.quote(sys.executable)
+# a terminal's Ctrl-C would end it with a traceback while it imports
+DEAF_PYTHON = f"""/bin/sh -c 'trap "" INT; exec "$@"' sh {PYTHON}"""
 RUNNER = shlex.join(
     [sys.executable, "-S", "-E", str(Path(plan_module.__file__).with_name("__main__.py"))]
 )
@@ -80,7 +86,12 @@ def python(wildcards, output):
     environment are the same results. In the rule's text it would be, where no profile of ours
     turns that trigger off.
     """
-    return PYTHON
+    return DEAF_PYTHON if WATCH and WATCH.course.stops_jobs else PYTHON
+
+
+def needs(experiment, stage):
+    """Return the markers that a run waits for; one that may not start ends the workflow."""
+    return or_stop(PLAN.needs, experiment, stage)
 
 
 def runner(experiment, stage):
@@ -113,6 +124,11 @@ def per_run(method, stage, recorded=True):
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])
     return function
+
+
+def last_markers(wildcards):
+    """List what the sweep's runs end with; asked late, when it is known what a dry run assumes."""
+    return PLAN.last_markers() if PLAN else []
 
 
 def for_report(wildcards):

@@ -3,7 +3,13 @@
 Inputs: config/config.yaml or config.yaml in the working folder (optional). Outputs: none.
 """
 
+import contextlib
 from pathlib import Path
+
+with contextlib.suppress(ImportError):  # rules/common.smk tells what is missing
+    from sweepmake.invocation.signals import end_in_one_line
+
+    end_in_one_line()
 
 
 def says_something(path):

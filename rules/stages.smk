@@ -17,7 +17,7 @@ for STAGE in STAGES:
         message:
             "{params.message}"
         input:
-            before=per_run(PLAN.needs, STAGE.name),
+            before=per_run(needs, STAGE.name),
         output:
             done=PLAN.pattern(STAGE.name, "done"),
         log:
@@ -43,4 +43,4 @@ rule stages:
     """Run every selected stage of every experiment."""
     localrule: True
     input:
-        PLAN.last_markers() if PLAN else [],
+        last_markers,

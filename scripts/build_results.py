@@ -8,6 +8,7 @@ from sweepmake.outputs.write_outputs import write_comparison, write_tables
 from sweepmake.program import CONFIG, Argument, run_program
 from sweepmake.results.study import read_study
 from sweepmake.results.table import read_results_table
+from sweepmake.visible import one_line
 
 
 def main(job: argparse.Namespace) -> None:
@@ -18,7 +19,7 @@ def main(job: argparse.Namespace) -> None:
     write_tables(study, table)
     write_comparison(study, table)
     if problems:
-        sys.exit("\n".join(f"error: {problem}" for problem in problems))
+        sys.exit("\n".join(one_line(f"error: {problem}") for problem in problems))
 
 
 if __name__ == "__main__":

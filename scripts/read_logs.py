@@ -8,6 +8,7 @@ from sweepmake.logs.options import LogOptions, metrics_from_json
 from sweepmake.logs.parse import StageLogs, parse_logs
 from sweepmake.program import Argument, run_program
 from sweepmake.runs.newest_logs import find_logs
+from sweepmake.visible import one_line
 
 
 def main(job: argparse.Namespace) -> None:
@@ -19,7 +20,7 @@ def main(job: argparse.Namespace) -> None:
     stages = [StageLogs(stage, logs) for stage, logs in found if logs]
     options, metrics = LogOptions.from_config(job.options), metrics_from_json(job.metrics)
     parsed = parse_logs(stages, job.output, options=options, metrics=metrics)
-    sys.stderr.writelines(f"{note}\n" for note in parsed.notes)
+    sys.stderr.writelines(f"{one_line(note)}\n" for note in parsed.notes)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ __all__ = [
     "flatten",
     "load_checkpoint",
     "load_digits",
+    "load_training",
     "save_checkpoint",
     "unflatten",
 ]
@@ -44,6 +45,7 @@ State = dict[str, Array]
 
 NORMALIZATIONS = ("batch", "new", "none")
 EPSILON = 1e-5
+_TRAINING = "training."
 
 
 class BadInputError(Exception):
@@ -255,11 +257,11 @@ class Optimizer:
         self.network = network
         self.lr = lr
         self.momentum = momentum
-        self._velocity = {name: np.zeros_like(network.state[name]) for name in network.trainable}
+        self.velocity = {name: np.zeros_like(network.state[name]) for name in network.trainable}
 
     def step(self, gradients: State) -> None:
         """Move every trainable array by one step."""
-        for name, velocity in self._velocity.items():
+        for name, velocity in self.velocity.items():
             velocity *= self.momentum
             velocity -= self.lr * gradients[name]
             self.network.state[name] += velocity
@@ -283,8 +285,14 @@ def unflatten(vector: Array, like: State) -> State:
 # --- checkpoints --------------------------------------------------------------------------------
 
 
-def save_checkpoint(network: Network, path: Path) -> None:
-    """Write the network to `path`; a kill on the way leaves no half-written checkpoint behind."""
+def save_checkpoint(network: Network, path: Path, **more: object) -> None:
+    """Write the network to `path`; a kill on the way leaves no half-written checkpoint behind.
+
+    Args:
+        network: the network.
+        path: the file.
+        more: arrays and numbers to keep with it; `load_training` returns them.
+    """
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as stream:
         np.savez(
@@ -292,6 +300,7 @@ def save_checkpoint(network: Network, path: Path) -> None:
             normalization=np.array(network.normalization),
             momentum=np.array(network.momentum),
             **network.state,
+            **{f"{_TRAINING}{name}": np.asarray(value) for name, value in more.items()},
         )
     partial.replace(path)
 
@@ -302,10 +311,23 @@ def load_checkpoint(path: Path) -> Network:
     Raises:
         BadInputError: there is no such file, or it is no checkpoint.
     """
+    return load_training(path)[0]
+
+
+def load_training(path: Path) -> tuple[Network, State]:
+    """Return the network that `save_checkpoint` wrote, and what it kept with it.
+
+    Raises:
+        BadInputError: there is no such file, or it is no checkpoint.
+    """
     try:
         with np.load(path) as archive:
             state = {name: archive[name] for name in archive.files}
-        return Network(state, str(state.pop("normalization")), float(state.pop("momentum")))
+        more = {
+            n.removeprefix(_TRAINING): state.pop(n) for n in [*state] if n.startswith(_TRAINING)
+        }
+        network = Network(state, str(state.pop("normalization")), float(state.pop("momentum")))
+        return network, more
     except FileNotFoundError:
         raise BadInputError(f"{path}: no such checkpoint; has the training finished?") from None
     except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:

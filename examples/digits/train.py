@@ -20,6 +20,7 @@ from network import (
     batches,
     checkpoints_in,
     load_digits,
+    load_training,
     save_checkpoint,
 )
 
@@ -50,6 +51,7 @@ def parse_arguments() -> argparse.Namespace:
         help="stop after so many epochs without a lower val_loss; 0: never",
     )
     parser.add_argument("--save-dir", type=Path, required=True, help="where checkpoint<N>.npz go")
+    parser.add_argument("--resume", type=Path, metavar="LAST", help="the last.npz to go on from")
     return parser.parse_args()
 
 
@@ -60,14 +62,19 @@ def train(args: argparse.Namespace) -> None:
     if not 1 <= args.batch_size <= len(training):
         raise BadInputError(f"--batch-size {args.batch_size}: expected 1 to {len(training)}")
     network = Network.create(args.normalization, args.norm_momentum, args.seed)
+    done, best_loss, best_epoch = 0, math.inf, 0
     optimizer = Optimizer(network, args.lr)
+    if args.resume:
+        network, last = load_training(args.resume)
+        done, best_loss, best_epoch = int(last["epoch"]), float(last["best"]), int(last["at"])
+        optimizer = Optimizer(network, args.lr)
+        optimizer.velocity = {name: last[name] for name in network.trainable}
     args.save_dir.mkdir(parents=True, exist_ok=True)
     # those of an earlier, longer attempt would be taken for the last ones of this
-    for stale in checkpoints_in(args.save_dir):
+    for stale in checkpoints_in(args.save_dir)[done:]:
         stale.unlink()
 
-    best_loss, best_epoch = math.inf, 0
-    for epoch in range(1, args.epochs + 1):
+    for epoch in range(done + 1, args.epochs + 1):
         losses = []
         for batch in batches(training, args.batch_size, (args.seed, epoch)):
             gradients, loss, _ = network.gradients(batch)
@@ -84,9 +91,12 @@ def train(args: argparse.Namespace) -> None:
         )
         if val_loss < best_loss:
             best_loss, best_epoch = val_loss, epoch
-        elif args.early_stop and epoch - best_epoch >= args.early_stop:
+        if args.early_stop and epoch - best_epoch >= args.early_stop:
             print(f"Epoch {epoch}: early stopping", flush=True)
             break
+        # last: what goes on from here has logged this epoch, and has not stopped in it
+        more = {"epoch": epoch, "best": best_loss, "at": best_epoch, **optimizer.velocity}
+        save_checkpoint(network, args.save_dir / "last.npz", **more)
     print(f"Total time elapsed for training = {time.monotonic() - began:.3f} seconds", flush=True)
 
 

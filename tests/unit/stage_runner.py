@@ -21,6 +21,7 @@ class Runner:
     folder: Path
     slots: str = "0;1"
     environment: dict[str, str] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)  # such as "--pipefail=0"
 
     def arguments(
         self, *pieces: str, stage: str = "train", gpu: int = 1, after: str = "", later: str = ""
@@ -41,6 +42,7 @@ class Runner:
             f"--after={after}",
             f"--later={later}",
             "--parameters=_name: E\n_output: output/E\nlr: 0.1\n",
+            *self.options,
             "--",
             *pieces,
         ]

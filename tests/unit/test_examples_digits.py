@@ -123,6 +123,7 @@ def test_train_average_test_gives_a_good_network(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checkpoint1.npz",
         "checkpoint2.npz",
+        "last.npz",
     ]
 
     average = tmp_path / "averaged.npz"
@@ -179,7 +180,26 @@ def test_checkpoints_of_an_earlier_attempt_are_not_averaged_in(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checkpoint1.npz",
         "checkpoint2.npz",
+        "last.npz",
     ]
+
+
+@pytest.mark.parametrize("normalization", ["batch", "none"])
+def test_a_resumed_training_ends_with_the_same_bits(tmp_path, normalization):
+    """Three epochs and two more are five; the early stop too waits as if nothing had happened."""
+    options = ("--normalization", normalization, "--early-stop", 2)
+    whole = train(tmp_path / "whole", "--epochs", 5, *options).splitlines()
+    train(tmp_path / "parts", "--epochs", 3, *options)
+    last = tmp_path / "parts" / "last.npz"
+    rest = train(tmp_path / "parts", "--epochs", 5, *options, "--resume", last).splitlines()
+    assert [line.partition(", dur")[0] for line in rest[:-1]] == [
+        line.partition(", dur")[0] for line in whole[3:-1]
+    ]
+    for name in ("checkpoint1.npz", "checkpoint5.npz", "last.npz"):
+        one, other = np.load(tmp_path / "whole" / name), np.load(tmp_path / "parts" / name)
+        assert one.files == other.files
+        for array in one.files:
+            np.testing.assert_array_equal(one[array], other[array], err_msg=array)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from sweepmake.errors import InputError
+from sweepmake.kept_folders import Kept
 from sweepmake.params.config import read_config
 from sweepmake.plan import Plan, default_params, literal, make_plan, rule_names
 
@@ -120,7 +121,7 @@ def test_experiments_may_share_one_folder() -> None:
     assert found.records(FIRST) == f"o{{x}}/.sweepmake/{FIRST}"
     assert found.suffix(FIRST) == f".{FIRST}"
     assert found.pattern("train", "done") == "o{{x}}/.sweepmake/{experiment}/train.done"
-    assert found.last_marker(FIRST) == f"o{{{{x}}}}/.sweepmake/{FIRST}/test.done"
+    assert found.last_marker(FIRST) == [f"o{{{{x}}}}/.sweepmake/{FIRST}/test.done"]
     assert plan(output="o").pattern("train", "log") == "o/{experiment}/.sweepmake/train.log"
 
 
@@ -131,6 +132,35 @@ def test_a_debug_run_is_the_first_experiment() -> None:
     assert len(found.sweep.experiments) == 3
     with pytest.raises(InputError, match=f"no experiment has the name '{SECOND}'"):
         found.command(SECOND, "train")
+
+
+def test_an_experiment_that_keeps_a_folder_has_its_name() -> None:
+    """In all that is made of it; who would have that name by itself gets another one."""
+    found = plan().keeping(Kept({FIRST: SECOND}))
+    first, second, third = found.experiments
+    assert (first, third) == (SECOND, THIRD)
+    assert second.startswith(f"{SECOND}-")
+    assert found.experiments[SECOND].parameters["lr"] == 0.1
+    assert found.command(SECOND, "avg") == [f"a 0.1 {SECOND}"]
+    assert found.folder(SECOND) == f"output/{SECOND}"
+
+
+def test_nothing_waits_for_what_is_held_back() -> None:
+    """Who asks for its runs by their files is told why."""
+    found = plan().keeping(Kept(held={FIRST: "another command"}))
+    assert found.last_markers() == [f"output/{n}/.sweepmake/test.done" for n in (SECOND, THIRD)]
+    with pytest.raises(InputError, match=f"'{FIRST}' is held back: another command"):
+        found.needs(FIRST, "train")
+
+
+def test_a_dry_run_waits_for_nothing_that_would_be_adopted() -> None:
+    """A run that would be adopted is not planned, and what follows it needs no marker."""
+    found = plan()
+    found.assumed = frozenset({(FIRST, "train"), (SECOND, "test")})
+    assert found.needs(FIRST, "avg") == []
+    assert found.needs(SECOND, "avg") != []
+    assert found.last_marker(SECOND) == []
+    assert len(found.last_markers()) == 2
 
 
 def test_slots_of_the_configuration_win() -> None:

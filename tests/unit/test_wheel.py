@@ -61,7 +61,7 @@ def test_the_library_lies_in_it_with_what_is_no_python(wheel: ZipFile) -> None:
         name for name in wheel.namelist() if not name.startswith(("sweepmake/_workflow/", INFO))
     }
     assert found == expected
-    assert {Path(name).suffix for name in found} == {".py", ".typed", ".css", ".js"}
+    assert {Path(name).suffix for name in found} == {".bash", ".css", ".js", ".py", ".typed"}
 
 
 def test_it_says_who_made_it_and_under_which_licence(wheel: ZipFile) -> None:

@@ -22,6 +22,8 @@ GOOD = "template:\n  train: echo {a}\nresource: [0]\n---\na: [1, 2]\n"
             "error: config: unknown key 'ouput' (did you mean 'output'?)",
         ),
         (None, [], "error: params.yaml: "),
+        (GOOD, ["--config", "output=results"], "error: config: 'output' ('results') and 'results'"),
+        (GOOD, ["--config", "output=/proc"], "error: the folder '/proc' cannot be written to: "),
     ],
 )
 def test_bad_input_starts_nothing(
@@ -39,3 +41,4 @@ def test_bad_input_starts_nothing(
     assert "Traceback" not in done.said
     assert "START" not in done.said
     assert not project.path("output").exists()
+    assert not project.path("results").exists()

@@ -127,7 +127,9 @@ def test_a_second_workflow_on_the_same_output_is_refused(waiting: Project) -> No
     assert waiting.run("--unlock").code == 0
     second = waiting.run()
     assert second.code != 0
-    assert f"another workflow (process {first.pid}) is running this sweep" in second.said
+    assert f"another workflow (process {first.pid}, since " in second.said
+    assert "is running this sweep: its output folder is 'output'. Wait for its end" in second.said
+    assert "unlock" not in second.said.lower()
     assert "START" not in second.said
     assert "Traceback" not in second.said
     tell(waiting, 1)

@@ -41,7 +41,7 @@ def copy_rules(folder: Path, **changed: str) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text()
         for old, new in changed.items():
-            text = text.replace(f"{old} = 1 ", f"{old} = {new} ")
+            text = text.replace(f"{old} = 2 ", f"{old} = {new} ")
         copy.write_text(text)
     return folder / "workflow/Snakefile"
 
@@ -101,17 +101,19 @@ def test_a_second_workflow_is_refused_before_it_locks_anything(project: Project)
     os.mkfifo(project.path("go"))
     first = project.start()
     wait_until(project.path("started").exists, "the run")
-    (claim,) = project.path(".snakemake/sweepmake").glob("*.lock")
+    claim = project.path("output/.sweepmake/.claim")
+    taken = claim.read_text()
+    assert f'"pid": {first.pid},' in taken
     for options in (["-n"], ["--report", "report.html"], ["--list-rules"], ["--lint"]):
         said = project.run(*options).said
         assert "another workflow" not in said
         assert "LockException" not in said
     beside = Project(project.folder, target="results", snakefile=project.snakefile)
     assert beside.run().code == 0
-    assert claim.read_text() == f"{first.pid}\n"
+    assert claim.read_text() == taken
     second = project.run()
     assert second.code == 1
-    assert f"another workflow (process {first.pid}) is running this sweep" in second.said
+    assert f"another workflow (process {first.pid}, since " in second.said
     assert "LockException" not in second.said
     with project.path("go").open("w") as pipe:
         pipe.write("done\n")
@@ -129,6 +131,7 @@ def test_nothing_but_a_run_takes_a_claim(project: Project) -> None:
     project.target = "results"
     assert project.run().code == 0
     assert not project.path(".snakemake/sweepmake").exists()
+    assert not project.path("output").exists()
 
 
 def test_a_job_of_a_cluster_claims_nothing_and_takes_what_it_was_given(project: Project) -> None:
@@ -172,7 +175,7 @@ def test_two_sweeps_in_one_workflow(project: Project) -> None:
     """They run side by side on the slots that both have."""
     two = "".join(
         f"module {name}:\n    snakefile: '{SNAKEFILE}'\n"
-        f"    config: {{'params': '{name}.yaml', 'output': '{name}'}}\n"
+        f"    config: {{'params': '{name}.yaml', 'output': '{name}', 'results': 'r-{name}'}}\n"
         f"use rule * from {name} as {name}_*\n"
         for name in ("one", "two")
     )
@@ -233,4 +236,4 @@ def test_a_package_of_another_version_is_told_in_one_line(project: Project, tmp_
     project.snakefile = copy_rules(tmp_path / "copy", NEEDED="99")
     done = project.run("-n")
     assert done.code == 1
-    assert "is for rules of version 1, and these are of version 99" in done.said
+    assert "is for rules of version 2, and these are of version 99" in done.said

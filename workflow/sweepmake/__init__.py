@@ -7,7 +7,7 @@ the program around each run imports this package too, and has to start at once.
 from __future__ import annotations
 
 __version__ = "0.1.0.dev0"
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Goes up when rules/ need what an older package has not; `NEEDED` in rules/common.smk follows."""
 
 TYPE_CHECKING = False

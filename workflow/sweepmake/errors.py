@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import errno
 
+from sweepmake.visible import one_line, visible
+
 __all__ = ["InputError", "SweepmakeError", "in_words", "suggestion"]
 
 _MOST_LISTED = 20
 
 
 class SweepmakeError(Exception):
-    """Base of every error that Sweepmake raises on purpose; its text is for the user."""
+    """Base of every error that Sweepmake raises on purpose; its text, one line, is for the user.
+
+    Args:
+        text: what is wrong; what it quotes may hold anything, and is shown as `visible` says.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
 
 
 class InputError(SweepmakeError):
@@ -61,8 +70,8 @@ def suggestion(word: object, known: list[str] | tuple[str, ...]) -> str | None:
 def in_words(error: Exception) -> str:
     """Return what a user reads of an error: of the operating system's without its number."""
     if not isinstance(error, OSError) or not error.strerror:
-        return str(error)
-    place = f"'{error.filename}': " if error.filename else ""
+        return visible(str(error))
+    place = one_line(f"'{error.filename}': ") if error.filename else ""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return f"{place}{error.strerror}" + (
         " (free some space in the folder of results and in /tmp)" if full else ""

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
 from sweepmake.errors import InputError
+from sweepmake.kept_folders import NOTHING_KEPT, read_kept
 from sweepmake.params.commands import fill
 from sweepmake.params.config import merge_metric_options
+from sweepmake.params.folders import check_apart
+from sweepmake.params.guarding import guard_of
+from sweepmake.params.naming import with_hash
 from sweepmake.params.sweep import read_sweep
+from sweepmake.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
+    from sweepmake.kept_folders import Kept
     from sweepmake.params.config import Config
     from sweepmake.params.sweep import PlannedExperiment, Stage, Sweep
 
@@ -38,7 +45,8 @@ def make_plan(config: Config) -> Plan:
     """Return the plan of the sweep that the configuration asks for.
 
     Raises:
-        InputError: params.yaml or the configuration cannot be used.
+        InputError: params.yaml or the configuration cannot be used, or `output` and `results` are
+            not apart.
     """
     sweep = read_sweep(
         config.params,
@@ -47,7 +55,11 @@ def make_plan(config: Config) -> Plan:
         sample=config.sample,
         sample_seed=config.sample_seed,
     )
-    return Plan(config, sweep, sweep.slots if config.gpus is None else config.gpus)
+    names = {experiment.name for experiment in sweep.experiments} | {RECORDS}
+    inside = {RECORDS} if config.no_subdir else names
+    check_apart(config.output, config.results, inside, names)
+    slots = sweep.slots if config.gpus is None else config.gpus
+    return Plan(config, sweep, slots, read_kept(config.output))
 
 
 class Plan:
@@ -58,18 +70,29 @@ class Plan:
         sweep: the sweep.
         slots: the slots that the user listed, or None.
         experiments: the experiments to run, by name; only the first in a debug run.
+        kept: the folders of mlrunner's that some of them keep.
+        assumed: (experiment, stage) of runs that a dry run takes for finished: they would be
+            adopted before anything starts.
         metric_options: metrics, objective and headings, of params.yaml and the configuration.
     """
 
-    __slots__ = ("_after", "_later", "_numbers", "_parameters", "_stages", "config",
-                 "experiments", "metric_options", "slots", "sweep")  # fmt: skip
+    __slots__ = ("_after", "_later", "_numbers", "_parameters", "_stages", "assumed", "config",
+                 "experiments", "kept", "metric_options", "slots", "sweep")  # fmt: skip
 
-    def __init__(self, config: Config, sweep: Sweep, slots: tuple[str, ...] | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sweep: Sweep,
+        slots: tuple[str, ...] | None,
+        kept: Kept = NOTHING_KEPT,
+    ) -> None:
         self.config = config
         self.sweep = sweep
         self.slots = slots
         chosen = sweep.experiments[:1] if config.debug else sweep.experiments
-        self.experiments: dict[str, PlannedExperiment] = {e.name: e for e in chosen}
+        self.kept = kept
+        self.assumed: frozenset[tuple[str, str]] = frozenset()
+        self.experiments: dict[str, PlannedExperiment] = _by_name(chosen, kept.names)
         self.metric_options = merge_metric_options(
             sweep.metric_options,
             config,
@@ -82,6 +105,10 @@ class Plan:
         self._after = {s: order[:i][::-1] for i, s in enumerate(order)}
         self._later = {s: order[i + 1 :] for i, s in enumerate(order)}
         self._parameters: dict[str, str] = {}
+
+    def keeping(self, kept: Kept) -> Plan:
+        """Return the same plan with other folders of mlrunner's kept."""
+        return Plan(self.config, self.sweep, self.slots, kept)
 
     @property
     def runs(self) -> int:
@@ -111,18 +138,30 @@ class Plan:
         return f"{self.records(experiment)}/{stage}.done"
 
     def needs(self, experiment: str, stage: str) -> list[str]:
-        """The marker that a run waits for: that of the stage before it, among those selected."""
-        chain = self._find(experiment).stages
-        position = chain.index(stage) if stage in chain else 0
-        return [literal(self.marker(experiment, chain[position - 1]))] if position else []
+        """The marker that a run waits for: that of the stage before it, among those selected.
 
-    def last_marker(self, experiment: str) -> str:
-        """The marker of an experiment's last stage."""
-        return literal(self.marker(experiment, self._find(experiment).stages[-1]))
+        Raises:
+            InputError: nothing may start in the experiment's folder without the user's word.
+        """
+        chain = self._find(experiment).stages
+        if why := self.kept.held.get(experiment):
+            raise InputError(f"'{experiment}' is held back: {why}")
+        position = chain.index(stage) if stage in chain else 0
+        return self._wait_for(experiment, chain[position - 1]) if position else []
+
+    def last_marker(self, experiment: str) -> list[str]:
+        """The marker of an experiment's last stage, as what its results wait for."""
+        return self._wait_for(experiment, self._find(experiment).stages[-1])
 
     def last_markers(self) -> list[str]:
-        """The markers of the last stage of every experiment."""
-        return [self.last_marker(experiment) for experiment in self.experiments]
+        """The markers of the last stage of every experiment in whose folder runs may start."""
+        names = (name for name in self.experiments if name not in self.kept.held)
+        return [marker for name in names for marker in self.last_marker(name)]
+
+    def _wait_for(self, experiment: str, stage: str) -> list[str]:
+        if (experiment, stage) in self.assumed:
+            return []
+        return [literal(self.marker(experiment, stage))]
 
     def priority(self, experiment: str, stage: str) -> int:
         """What has begun goes on first, then the order of the file decides."""
@@ -130,14 +169,37 @@ class Plan:
         depth = self._find(experiment).stages.index(stage)
         return depth * count + count - self._numbers[experiment]
 
-    def command(self, experiment: str, stage: str) -> list[str]:
-        """The filled command, cut where {_time} goes; this is what decides about a rerun."""
+    def command(
+        self,
+        experiment: str,
+        stage: str,
+        *,
+        name: str | None = None,
+        output: str | None = None,
+        resumed: bool = False,
+    ) -> list[str]:
+        """The filled command, cut where {_time} goes; this is what decides about a rerun.
+
+        Args:
+            experiment: its name.
+            stage: the stage.
+            name: what {_name} stands for, where it is not the experiment's name.
+            output: what {_output} stands for, where it is not the experiment's folder.
+            resumed: whether with what stands for {_resume}; that decides about nothing.
+        """
         found, what = self._find(experiment), self._stages[stage]
-        output = self.folder(experiment)
-        pieces = list(fill(what.template, found.parameters, name=experiment, output=output))
+        name = experiment if name is None else name
+        output = self.folder(experiment) if output is None else output
+        resume = what.resuming if resumed else None
+        pieces = list(
+            fill(what.template, found.parameters, name=name, output=output, resume=resume)
+        )
         if what.container is None:
             return pieces
-        return _in_container(pieces, what.container, self.config.output, gpu=what.gpu > 0)
+        inside = [piece.replace("'", "'\\''") for piece in pieces]
+        inside[0] = _container(what, self.config.output) + inside[0]
+        inside[-1] += "'"
+        return inside
 
     def fingerprints(self, experiment: str) -> dict[str, str]:
         """The filled command of each of an experiment's stages, as the stage runner records it."""
@@ -184,15 +246,55 @@ class Plan:
             "--after=" + "\n".join(self.marker(experiment, s) for s in self._after[stage]),
             "--later=" + "\n".join(self.marker(experiment, s) for s in self._later[stage]),
             f"--parameters={self._param_text(experiment)}",
+            *self._guards(experiment, self._stages[stage]),
         ]
         return shlex.join(options)  # here, once: Snakemake formats a job's command four times
+
+    def _guards(self, experiment: str, stage: Stage) -> list[str]:
+        """What the stage runner is told of a run beside its command; [] where nothing is asked."""
+        values = {
+            **self._find(experiment).parameters,
+            "_name": experiment,
+            "_output": self.folder(experiment),
+        }
+        resumed = self.command(experiment, stage.name, resumed=True) if stage.resuming else ()
+        guard = guard_of(
+            stage,
+            values,
+            enforce=self.config.limits == "enforce",
+            metrics=self.metric_options.metrics,
+            log_options=self.config.log_options,
+            resumed=resumed,
+        )
+        options = [f"--guard={guard}"] if guard else []
+        if stage.pipefail:
+            start = "" if stage.container is None else _container(stage, self.config.output)
+            options.append(f"--pipefail={len(start)}")
+        if stage.retry_on:
+            options.append(f"--retry-on={','.join(stage.retry_on)}")
+        return options
+
+    def hidden_failures(self) -> str | None:
+        """Return a warning where a template's pipe hides that its program has failed."""
+        found = [
+            f"{self.sweep.file}:{pipe.line} ({stage.name}: {pipe.text})"
+            for stage in self.sweep.stages
+            for pipe in stage.template.pipes
+            if not stage.pipefail
+        ]
+        if not found:
+            return None
+        return (
+            "a failure before the last | of a pipe counts for nothing, unless 'stage' says "
+            f"'pipefail: true': {', '.join(dict.fromkeys(found))}"
+        )
 
     def message(self, experiment: str, stage: str) -> str:
         """What a dry run shows of a run: its place and the exact command."""
         gpu = self._stages[stage].gpu
         what = "cpu" if gpu == 0 else f"gpu: {gpu} slot{'s' if gpu > 1 else ''}"
         command = "{_time}".join(self.command(experiment, stage))
-        return (
+        return visible(
             f"{what}, {stage}: {self._number(experiment)}, {self.folder(experiment)}\n    {command}"
         )
 
@@ -221,28 +323,44 @@ class Plan:
         return text
 
 
+def _by_name(
+    experiments: Sequence[PlannedExperiment], kept: Mapping[str, str]
+) -> dict[str, PlannedExperiment]:
+    """Return the experiments by name: one that keeps a folder of mlrunner's has that one's name.
+
+    So `{_name}`, `{_output}`, its records and its results are that folder's. One that would have
+    the same name by itself gets another: no two share a folder.
+    """
+    if not kept:
+        return {one.name: one for one in experiments}
+    taken = frozenset(kept.values())
+    found: dict[str, PlannedExperiment] = {}
+    for one in experiments:
+        name = kept.get(one.name, one.name)
+        if name in found or (name in taken and one.name not in kept):
+            name = with_hash(one.name, one.choices)
+        found[name] = one if name == one.name else replace(one, name=name)
+    return found
+
+
 def _parameters(sweep: Sweep) -> list[str]:
     """Return the parameters that some experiment has, sorted."""
     return sorted({name for experiment in sweep.experiments for name in experiment.parameters})
 
 
-def _in_container(pieces: list[str], image: str, output: str, *, gpu: bool) -> list[str]:
-    """Return a command, cut where {_time} goes, as one that runs in a container.
+def _container(stage: Stage, output: str) -> str:
+    """Return what stands before a stage's command that runs in a container, quoted, and a quote.
 
     The program is found where the run is, so that the command, which decides about a rerun, is the
     same on every machine. It is Apptainer's `exec` (also Singularity's): the working directory and
     the output folder are the same inside, and so are the environment's variables, among them
     CUDA_VISIBLE_DEVICES. Where `output` is a link, what it leads to is bound.
     """
-    start = (
+    return (
         '"$(command -v apptainer || command -v singularity || echo apptainer)" exec '
-        f'{"--nv " if gpu else ""}--bind "$PWD" --bind "$(realpath {shlex.quote(output)})" '
-        f'--pwd "$PWD" {shlex.quote(image)} /bin/bash -c \''
+        f'{"--nv " if stage.gpu else ""}--bind "$PWD" --bind "$(realpath {shlex.quote(output)})" '
+        f'--pwd "$PWD" {shlex.quote(stage.container or "")} /bin/bash -c \''
     )
-    inside = [piece.replace("'", "'\\''") for piece in pieces]
-    inside[0] = start + inside[0]
-    inside[-1] += "'"
-    return inside
 
 
 def literal(path: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from sweepmake.errors import SweepmakeError, in_words
+from sweepmake.replacing import forget_partials
 
 __all__ = ["CONFIG", "Argument", "run_program"]
 
@@ -39,6 +43,9 @@ def run_program(
         arguments: what the program takes.
         description: what it does, for `--help`.
     """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end_at_once)
     parser = argparse.ArgumentParser(description=description)
     for argument in arguments:
         parser.add_argument(argument.name, **argument.settings)
@@ -46,3 +53,11 @@ def run_program(
         main(parser.parse_args())
     except (SweepmakeError, OSError) as error:
         sys.exit(f"error: {in_words(error)}")
+
+
+def _end_at_once(number: int, _frame: object) -> None:
+    """End this program by a signal: without a traceback, and with nothing left half-written."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    forget_partials()
+    os._exit(128 + number)

@@ -29,6 +29,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from sweepmake.errors import SweepmakeError
 from sweepmake.invocation.course import Asked, Course
+from sweepmake.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -59,6 +60,7 @@ INTERNALS = {
     "makes every run that ends add one more look per second at the waiting jobs",
     "workflow.deployment_settings.deployment_method": "a stage's conda environment is used with "
     "--sdm conda only: one line says so where it is not",
+    "workflow.persistence": "the locks of a workflow that was killed are told from those of others",
     "record.stats": "how many runs are to do, and of which rules",
     "sourcecache.infer_source_file": "the caption of a file in a report that is no output of a "
     "rule, but named by an input function",
@@ -121,6 +123,9 @@ def watch(workflow: Any) -> Watch:
             return handler
     new = Watch(workflow)
     logger.addHandler(new)
+    logger.addFilter(new.words)
+    for plain in _terminal_handlers():
+        plain.setFormatter(_Visible(plain.formatter or logging.Formatter()))
     return new
 
 
@@ -129,11 +134,13 @@ class Watch(logging.Handler):
 
     Attributes:
         course: what is done at these points.
+        words: a filter that says what Snakemake says in ours, where that helps more.
     """
 
     def __init__(self, workflow: Any) -> None:
         super().__init__(logging.INFO)
         self.course = Course(os.environ)
+        self.words = _OurWords(self)
         self._workflow = workflow
         self._folder = Path.cwd()
         self._state = ""
@@ -168,6 +175,7 @@ class Watch(logging.Handler):
     def close(self) -> None:
         """Snakemake closes its handlers when all is over; Python does so at the latest."""
         super().close()
+        logger.removeFilter(self.words)
         if self._state != "started":
             return
         self._state = "ended"
@@ -194,11 +202,19 @@ class Watch(logging.Handler):
             Whether there is such a handler. Where a logger plugin draws on the terminal instead,
             lines of the stage runner would tear its progress bars.
         """
-        plain = [h for h in logger.handlers if type(h).__name__ == "ColorizingTextHandler"]
+        plain = _terminal_handlers()
         if not logger.isEnabledFor(logging.DEBUG):
             for handler in plain:
                 handler.addFilter(_JobEvents(rules, stages))
         return bool(plain)
+
+    def locks(self) -> list[str]:
+        """Return the paths of the locks that Snakemake has made for this invocation.
+
+        None where it keeps them in a database, or was told to make none.
+        """
+        persistence = _find("workflow.persistence", self._workflow)
+        return sorted(getattr(persistence, "_lockfile", {}).values())
 
     def lift_rate_limit(self) -> None:
         """Take Snakemake's default limit of 100 jobs a second away, for local runs.
@@ -239,9 +255,49 @@ class Watch(logging.Handler):
         )
 
 
+class _OurWords(logging.Filter):
+    """Replaces what Snakemake says of its lock, and tracebacks of the system's errors.
+
+    It advises `--unlock`, also where the workflow that has the lock is alive.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        name = getattr(record, "exception", None)
+        if name == "LockException":
+            record.msg = self._watch.course.locked() or record.msg
+        return True
+
+
+def _terminal_handlers() -> list[logging.Handler]:
+    """Return what writes Snakemake's own lines to a terminal: none where a plugin does so."""
+    return [h for h in logger.handlers if type(h).__name__ == "ColorizingTextHandler"]
+
+
+class _Visible(logging.Formatter):
+    """Shows the values in commands that Snakemake prints (-p, or one that failed) as marks."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = self._inner.format(record)
+        return visible(text) if isinstance(text, str) else text
+
+
 class _JobEvents(logging.Filter):
     hidden = ("job_started", "progress")
-    noise = ("Select jobs to execute", "Execute ", "Exiting because a job execution failed")
+    noise = (
+        "Select jobs to execute",
+        "Execute ",
+        "Exiting because a job execution failed",
+        "Will exit after finishing currently running jobs",
+        "Shutting down, this might take some time",
+    )
 
     def __init__(self, rules: Collection[str], stages: Collection[str]) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from sweepmake.plan import make_plan
 from sweepmake.results.study import study_of_plan
 
 PARAMS = "template: {train: 'true', test: 'true'}\nresource: [4, 5]\n---\na: [1]\n"
+RUNNING = r"another workflow \(process \d+, since \d\d:\d\d\) is running this sweep"
 JOBS = {"train": 1, "test": 1, "total": 2}
 
 
@@ -34,6 +35,9 @@ class Engine:
     def lift_rate_limit(self) -> None:
         pass
 
+    def locks(self) -> list[str]:
+        return []
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -46,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def sweep(prefix: str = "", **config: str) -> Sweep:
     plan = make_plan(read_config(config))
-    own = ["train", "test", "build_workbook", "results"]
+    own = ["train", "test", "build_workbook", "results", "stages"]
     return Sweep(
         study=study_of_plan(plan),
         plan=plan,
@@ -74,7 +78,7 @@ def test_nothing_is_told_before_the_first_job() -> None:
     made.started(JOBS, engine)
     assert environment["SWEEPMAKE_SLOTS"] == "4;5"
     assert environment["SWEEPMAKE_FORCE"] == ""
-    assert engine.hidden == {"train", "test", "build_workbook", "results"}
+    assert engine.hidden == {"train", "test", "build_workbook", "results", "stages"}
 
 
 def test_what_is_forced_is_told_by_stage() -> None:
@@ -95,6 +99,7 @@ def test_what_starts_no_run_makes_no_claim(asked: Asked, folder: Path) -> None:
     made.planned(asked, engine)
     made.started({"results": 1}, engine)
     assert not (folder / ".snakemake").exists()
+    assert not (folder / "output").exists()
     assert "SWEEPMAKE_SLOTS" not in environment
 
 
@@ -104,7 +109,9 @@ def test_a_living_workflow_is_named_before_anything_starts() -> None:
     first.planned(Asked(), engine)
     for targets in ({"train"}, {"output/A_1/.sweepmake/test.done"}, {"mine", "results/x.pdf"}, ()):
         second, _, _ = course(sweep())
-        with pytest.raises(SweepmakeError, match=r"another workflow \(process \d+\) is running"):
+        with pytest.raises(
+            SweepmakeError, match=r"another workflow \(process \d+, since \d\d:\d\d\) is running"
+        ):
             second.planned(Asked(targets=frozenset(targets)), engine)
     other, environment, _ = course(sweep())
     other.planned(Asked(targets=frozenset({"mine"})), engine)
@@ -119,8 +126,7 @@ def test_a_workflow_that_runs_nothing_of_the_sweep_lets_go_of_it(folder: Path) -
     first, _, engine = course(sweep())
     first.planned(Asked(targets=frozenset({"mine"})), engine)
     first.started({"mine": 1}, engine)
-    (claim,) = (folder / ".snakemake/sweepmake").iterdir()
-    assert claim.read_text() == ""
+    assert (folder / "output/.sweepmake/.claim").read_text() == ""
     second, _, _ = course(sweep())
     second.planned(Asked(), engine)
 
@@ -140,12 +146,13 @@ def test_reading_the_same_sweep_twice_is_one_sweep(capsys: pytest.CaptureFixture
 
 def test_sweeps_of_one_workflow_have_one_set_of_slots() -> None:
     """Their runs share one environment: other slots are an error, and nothing is published."""
-    made, environment, engine = course(sweep("a_"), sweep("b_", output="b"))
+    made, environment, engine = course(sweep("a_"), sweep("b_", output="b", results="r"))
     made.planned(Asked(forced=frozenset({"a_train", "b_test"})), engine)
     made.started({"a_train": 1, "b_train": 1}, engine)
     assert environment["SWEEPMAKE_SLOTS"] == "4;5"
     assert {"train", "test"} <= set(environment["SWEEPMAKE_FORCE"].split("\n"))
-    made, environment, engine = course(sweep("a_", output="c"), sweep("b_", output="d", gpus="0 1"))
+    other = sweep("b_", output="d", results="r", gpus="0 1")
+    made, environment, engine = course(sweep("a_", output="c"), other)
     made.planned(Asked(), engine)
     with pytest.raises(SweepmakeError, match="share its GPU slots, and these differ"):
         made.started({"a_train": 1, "b_train": 1}, engine)
@@ -173,7 +180,6 @@ def test_results_that_no_job_has_made_are_made_at_the_end(folder: Path) -> None:
     assert (folder / "made").exists()
     assert (folder / "3").exists()
     (folder / "made").unlink()
-    (folder / "results/.sweepmake").mkdir(parents=True)
     (folder / "results/.sweepmake/experiments.done").touch()
     made.started(JOBS | {"build_workbook": 1}, engine)
     made.ended()
@@ -186,13 +192,18 @@ def test_a_run_that_nobody_saw_coming_is_claimed_before_it_starts(folder: Path) 
     made.planned(Asked(targets=frozenset({"results"})), engine)
     made.started({"results": 1, "train": 1}, engine)
     assert environment["SWEEPMAKE_SLOTS"] == "4;5"
-    assert len(list((folder / ".snakemake/sweepmake").iterdir())) == 1
+    assert (folder / "output/.sweepmake/.claim").read_text() != ""
 
 
-def test_two_sweeps_cannot_have_one_output_folder() -> None:
-    """Each would take the other's claim for that of another workflow."""
-    with pytest.raises(SweepmakeError, match="have the output folder 'output'"):
-        course(sweep("a_"), sweep("b_", results="elsewhere"))
+def test_two_sweeps_cannot_have_one_folder(folder: Path) -> None:
+    """By whatever name: each would take the other's claim for that of another workflow."""
+    (folder / "output").mkdir()
+    (folder / "link").symlink_to("output")
+    for other in ("output", "./output", "link", str(folder / "output")):
+        with pytest.raises(SweepmakeError, match="sweeps of one workflow have the output folder"):
+            course(sweep("a_"), sweep("b_", output=other, results="elsewhere"))
+    with pytest.raises(SweepmakeError, match="have the results folder 'results'"):
+        course(sweep("a_"), sweep("b_", output="elsewhere"))
 
 
 def test_what_is_forced_beside_the_results_is_claimed_at_once(folder: Path) -> None:
@@ -200,7 +211,7 @@ def test_what_is_forced_beside_the_results_is_claimed_at_once(folder: Path) -> N
     made, _, engine = course(sweep())
     forced = frozenset({"output/A_1/.sweepmake/train.done"})
     made.planned(Asked(targets=frozenset({"results"}), forced=forced), engine)
-    assert (folder / ".snakemake/sweepmake").exists()
+    assert (folder / "output/.sweepmake/.claim").read_text() != ""
 
 
 @pytest.mark.parametrize("asked", ["targets", "forced"])

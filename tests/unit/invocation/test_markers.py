@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -40,12 +41,25 @@ def test_a_file_asked_for_by_its_path_is_explained(target: str) -> None:
 def test_a_closed_folder_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
 ) -> None:
-    """The user who runs the tests may be root, who is never refused: so os.access is stood in."""
+    """The user who runs the tests may be root, who is never refused: so os.mkdir is stood in."""
     monkeypatch.chdir(tmp_path)
-    made = study([], results="results")
-    check_writable(made)
+    check_writable("results", "results")
     Path("results/.sweepmake").mkdir(parents=True)
-    check_writable(made)
-    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != closed)
-    with pytest.raises(InputError, match=f"'{closed}' cannot be written to"):
-        check_writable(made)
+    check_writable("results", "results")
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "results", tmp_path / "results/.sweepmake"]
+
+    def refuse(path: Path, *more: object) -> None:
+        if str(path.parent) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        os.mkdir(path)  # noqa: PTH102 - Path.mkdir is this
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(InputError, match=f"'{closed}' cannot be written to: Permission denied"):
+        check_writable("results", "results")
+
+
+@pytest.mark.parametrize("folder", ["/proc", "/proc/sweep/output", "/sys/x"])
+def test_a_folder_of_the_kernels_is_named(folder: str) -> None:
+    """Also for root, whom the permissions there do not concern; the nearest that is there."""
+    with pytest.raises(InputError, match=r"'/(proc|sys)' cannot be written to: .*output=FOLDER"):
+        check_writable("output", folder)

@@ -1,23 +1,20 @@
-"""What an invocation says first and last, and its claim on the output folder."""
+"""What an invocation says first and last, and what it tells the stage runners."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from sweepmake.errors import SweepmakeError
 from sweepmake.invocation.session import (
-    Claim,
     check_slots,
+    command_line,
     environment,
     export,
-    export_command,
     forced_runs,
     outcome,
     save_params,
@@ -130,6 +127,7 @@ def test_what_stage_runners_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     told = environment(slots("0,1", "2"), {"train", "*"}, debug=False)
     assert re.fullmatch(r"\d{8}\.\d{6}", told.pop("SWEEPMAKE_TIME"))
+    assert re.fullmatch(rf"[0-9a-f]+-{os.getpid()}", told.pop("SWEEPMAKE_INVOCATION"))
     del told["SWEEPMAKE_COMMIT"]
     assert {key: value for key, value in told.items() if "THREADS" not in key} == {
         "SWEEPMAKE_SLOTS": "0,1;2",
@@ -153,9 +151,8 @@ def test_what_an_outer_workflow_told_is_forgotten() -> None:
 
 def test_the_command_is_remembered_as_it_can_be_typed_again() -> None:
     """With the program's plain name, and quoted."""
-    target: dict[str, str] = {}
-    export_command(["/usr/bin/snakemake", "--cores", "4", "--config", "title=a b"], target)
-    assert target == {"SWEEPMAKE_COMMAND": "snakemake --cores 4 --config 'title=a b'"}
+    typed = ["/usr/bin/snakemake", "--cores", "4", "--config", "title=a b"]
+    assert command_line(typed) == "snakemake --cores 4 --config 'title=a b'"
 
 
 @pytest.mark.parametrize(
@@ -200,70 +197,3 @@ def test_forced_runs_are_named_by_stage() -> None:
     assert forced_runs(everything=True, names=[], stages=stages) == {"*"}
     names = ["pre_train", "output/x/.sweepmake/test.done"]
     assert forced_runs(everything=False, names=names, stages=stages) == {"pre-train", names[1]}
-
-
-HOLDER = """
-import fcntl, sys
-from pathlib import Path
-from sweepmake.invocation.session import Claim
-claim = Claim("output", Path(sys.argv[1]))
-if sys.argv[2] == "run":
-    assert claim.begin() == ""
-else:
-    (path,) = Path(sys.argv[1]).glob("sweepmake/*.lock")
-    file = path.open()
-    fcntl.flock(file, fcntl.LOCK_EX)
-print(flush=True)
-sys.stdin.read()
-"""
-
-
-def hold(folder: Path, how: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder), how],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    return process
-
-
-def test_a_living_workflow_keeps_others_out_and_a_dead_one_does_not(tmp_path: Path) -> None:
-    """The claim ends with its process, and then its locks are cleared, and only its own."""
-    locks = tmp_path / "locks"
-    locks.mkdir()
-    (locks / "0.output.lock").write_text("output/a/.sweepmake/train.done\n")
-    (locks / "1.output.lock").write_text("other/a/.sweepmake/train.done\n")
-    first = hold(tmp_path, "run")
-    assert not (locks / "0.output.lock").exists()
-    (locks / "0.output.lock").write_text("output/a/.sweepmake/train.done\n")
-    assert Claim("output", tmp_path).begin() == str(first.pid)
-    assert (locks / "0.output.lock").exists()
-    assert Claim("elsewhere", tmp_path).begin() == ""
-    first.kill()
-    first.communicate()
-    assert Claim("output", tmp_path).begin() == ""
-    assert [path.name for path in locks.iterdir()] == ["1.output.lock"]
-
-
-def test_a_process_that_has_not_said_yet_who_it_is_is_waited_for(tmp_path: Path) -> None:
-    """Between its lock and its id, a claim names nobody."""
-    other = hold(tmp_path, "take")
-    mine = Claim("output", tmp_path)
-    assert other.stdin is not None
-    other.stdin.close()
-    assert mine.begin() == ""
-    other.wait()
-
-
-def test_a_claim_that_is_let_go_is_free(tmp_path: Path) -> None:
-    """In the same process and in others; what never had it lets nothing go of the living one's."""
-    first, second = Claim("output", tmp_path), Claim("output", tmp_path)
-    assert first.begin() == ""
-    assert second.begin() == str(os.getpid())
-    second.release()
-    assert Claim("output", tmp_path).begin() == str(os.getpid())
-    first.release()
-    assert Claim("output", tmp_path).begin() == ""

@@ -152,8 +152,8 @@ def test_attempts_are_joined_and_numbered(tmp_path: Path) -> None:
     )
     rows = read_history(found.history)
     assert [(r["stage"], r["attempt"], r["epoch"], r["loss"]) for r in rows] == [
-        ("train", "1", "1", "0.9"), ("train", "1", "2", "0.8"), ("train", "2", "2", "0.7"),
-        ("train", "2", "3", "0.6"), ("test", "1", "", ""),
+        ("train", "1", "1", "0.9"), ("train", "2", "2", "0.7"), ("train", "2", "3", "0.6"),
+        ("test", "1", "", ""),
     ]  # fmt: skip
     assert (rows[-1]["Test loss"], rows[-1]["Test accuracy"]) == ("0.0345", "0.91")
     content = json.loads(found.metrics.read_text())

@@ -9,7 +9,7 @@ import sys
 
 from stage_runner import Runner
 
-OWN = {"sweepmake", "sweepmake.runs"} | {
+OWN = {"sweepmake", "sweepmake.visible", "sweepmake.runs"} | {
     f"sweepmake.runs.{name}"
     for name in (
         "batch_job",
@@ -19,6 +19,7 @@ OWN = {"sweepmake", "sweepmake.runs"} | {
         "groups",
         "messages",
         "records",
+        "run",
         "saving",
         "slots",
         "stage",

@@ -448,3 +448,16 @@ def test_records_hold_any_text(runner: Runner) -> None:
     assert runner.record()["command"] == text
     scripts = yaml.safe_load(runner.path("param").read_text())["_scripts"]
     assert "é \u2028 \U0001f600 \x7f" in scripts["train"]
+
+
+def test_what_a_failed_run_wrote_last_is_shown_as_marks(runner: Runner) -> None:
+    """Escapes, BEL, NUL and marks of direction; the runner's log has the same text."""
+    odd = r"printf 'end \033[2J\033]0;title\a\000 \342\200\256txt.exe\nnext \r2/2 done\f\n'; exit 3"
+    code, said = runner.run(odd)
+    assert code == 3
+    assert r"        | end \x1b[2J\x1b]0;title\x07\x00 \u202etxt.exe" + "\n" in said
+    assert r"        | 2/2 done\x0c" + "\n" in said
+    assert said == "".join(
+        runner.path(".sweepmake/train.log").read_text().splitlines(True)[-len(said.splitlines()) :]
+    )
+    assert not [char for char in said if not char.isprintable() and char != "\n"]

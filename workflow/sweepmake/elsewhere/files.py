@@ -83,11 +83,19 @@ class FoundExperiment:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A `param` file: the parameters, the stages as the file lists them, and what is wrong."""
+    """A `param` file: the parameters, the stages as the file lists them, and what is wrong.
+
+    Attributes:
+        parameters: name → value.
+        stages: the stages of `_scripts`, in its order.
+        problem: why it cannot be read, or "".
+        scripts: stage → the command that it was run with, and around it what its runner added.
+    """
 
     parameters: Mapping[str, Value] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
     problem: str = ""
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_folder(folder: str) -> None:
@@ -210,9 +218,11 @@ def read_param(path: str) -> Param:
     parameters = {
         str(key): _plain(value) for key, value in found.items() if not str(key).startswith("_")
     }
-    scripts = found.get("_scripts")
-    stages = tuple(str(key) for key in scripts) if isinstance(scripts, dict) else ()
-    return Param(parameters, stages)
+    listed = found.get("_scripts")
+    scripts = (
+        {str(key): str(text) for key, text in listed.items()} if isinstance(listed, dict) else {}
+    )
+    return Param(parameters, tuple(scripts), scripts=scripts)
 
 
 def _plain(value: object) -> Value:

@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from sweepmake.params.naming import LONGEST_NAME, Value, decode_name
+from sweepmake.params.naming import LONGEST_NAME, Value, decode_name, repeats
 
 __all__ = ["DEFAULT_STAGE", "STAGES", "name_of_path", "parameters_of_name",
            "parameters_of_path", "read_value", "stage_key"]  # fmt: skip
@@ -127,7 +127,7 @@ def name_of_path(path: str) -> str:
     if not safe.isprintable():
         safe = "".join(char if char.isprintable() else "_" for char in safe)
     safe = re.sub(r"^[.\s]+|\s+$", "_", safe)
-    if safe == plain and len(safe.encode()) <= LONGEST_NAME:
+    if safe == plain and len(safe.encode()) <= LONGEST_NAME and not repeats(safe):
         return safe
     digits = hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return safe.encode()[: LONGEST_NAME - 9].decode("utf-8", "ignore") + "-" + digits

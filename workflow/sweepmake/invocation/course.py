@@ -6,19 +6,24 @@ nothing of Snakemake but what is handed to it.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sweepmake.errors import SweepmakeError
-from sweepmake.invocation import session
+from sweepmake.invocation import adoption, session
+from sweepmake.invocation.folders import SweepClaims
+from sweepmake.invocation.left_locks import clear_locks, note_locks
 from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
+from sweepmake.invocation.signals import Stop
+from sweepmake.runs.claims import this_process
 from sweepmake.runs.gpus import choose_slots
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, MutableMapping
+    from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 
     from sweepmake.plan import Plan
     from sweepmake.results.study import Study
@@ -27,7 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Course", "Engine", "Sweep"]
 
 _RESULTS = "results"
+_STAGES = "stages"
 _WORKBOOK = "build_workbook"
+_MAKERS = frozenset({"read_logs", "plot_ranks", _WORKBOOK, "plot_comparison"})
+_PROGRAMS = frozenset(f"{rule}.py" for rule in (*_MAKERS, "build_results"))
+_NOTES = Path(".snakemake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,9 @@ class Engine(Protocol):
     def lift_rate_limit(self) -> None:
         """Let it start as many jobs a second as it can."""
 
+    def locks(self) -> Sequence[str]:
+        """Return the paths of the locks that it has made for this invocation."""
+
 
 @dataclass(slots=True)
 class Sweep:
@@ -77,8 +89,7 @@ class Sweep:
         results: the command that makes all results from what is there, less --cores.
         rules: name of a rule in the workflow → its name in rules/.
         stages: name of a rule in the workflow → the stage that it runs.
-        claim: the claim on the output folder, once it is taken.
-        holder: the process that has the claim where that was refused, else "".
+        claims: those on its folders.
         slots: the slots of this machine, once they are chosen.
         to_run: the names in rules/ of the rules that have jobs to run, once they are known.
     """
@@ -89,10 +100,17 @@ class Sweep:
     results: list[str]
     rules: dict[str, str]
     stages: dict[str, str]
-    claim: session.Claim | None = None
-    holder: str = ""
+    claims: SweepClaims = field(init=False)
     slots: Slots | None = None
     to_run: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.claims = SweepClaims(self.output, self.study.results)
+
+    @property
+    def output(self) -> str | None:
+        """The folder of its experiments; None for logs that were made elsewhere."""
+        return self.plan.config.output if self.plan else None
 
     @property
     def is_run(self) -> bool:
@@ -104,8 +122,18 @@ class Sweep:
 
     def owns(self, target: str) -> bool:
         """Return whether a target is one of this sweep's rules or files."""
-        folders = [self.study.results, *([self.plan.config.output] if self.plan else [])]
-        return target in self.rules or any(Path(target).is_relative_to(one) for one in folders)
+        folders = [self.study.results, self.output]
+        return target in self.rules or any(
+            Path(target).is_relative_to(folder) for folder in folders if folder
+        )
+
+    def is_run_by(self, target: str) -> bool:
+        """Return whether a target of this sweep asks for runs of stages and for nothing else."""
+        return (
+            target in self.stages
+            or self.rules.get(target) == _STAGES
+            or bool(self.output and Path(target).is_relative_to(self.output))
+        )
 
 
 class Course:
@@ -118,45 +146,53 @@ class Course:
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
         self._environment = environment
+        self._holder = this_process("snakemake", environment)
         self._sweeps: list[Sweep] = []
         self._asked = Asked()
+        self._stop = Stop()
         self._began = time.time()
         # nothing that another invocation has left there may be taken for this one's
         environment.pop("SWEEPMAKE_SLOTS", None)
+
+    @property
+    def stops_jobs(self) -> bool:
+        """Whether a signal that ends this process, Ctrl-C too, is passed on to its jobs."""
+        return self._stop.is_watching
 
     def add(self, sweep: Sweep) -> None:
         """Take note of a sweep; of one only, however often `use rule` reads the Snakefile.
 
         Raises:
-            SweepmakeError: another sweep of this workflow has its output folder.
+            SweepmakeError: another sweep of this workflow has one of its folders.
         """
         for known in self._sweeps:
             if known.config == sweep.config:
                 known.rules.update(sweep.rules)
                 known.stages.update(sweep.stages)
                 return
-            if known.plan and sweep.plan and known.plan.config.output == sweep.plan.config.output:
-                raise SweepmakeError(
-                    "two sweeps of one workflow have the output folder "
-                    f"'{sweep.plan.config.output}': set 'output' and 'results' in each one's config"
-                )
+            _part(known, sweep)
         self._sweeps.append(sweep)
         forget_missing(sweep.study)
 
     def planned(self, asked: Asked, engine: Engine) -> None:
-        """Before Snakemake looks for jobs, and before it locks anything: claim what may be run.
+        """Before Snakemake looks for jobs, and before it locks anything: claim what may be made.
 
         Raises:
-            SweepmakeError: another workflow is at work on the output folder, or a target cannot be
-                had by its name.
+            SweepmakeError: another workflow is at work on the folders, or a target cannot be had by
+                its name.
         """
         self._asked = asked
         self._began = time.time()
         for sweep in self._sweeps:
             sweep.to_run, sweep.slots = frozenset(), None
             check_targets(sweep.study, sorted(asked.targets | asked.forced))
-            if sweep.plan and not asked.dry and not _only_results(sweep, asked):
-                self._claim(sweep, sweep.plan, engine)
+            if not asked.dry and not _only_results(sweep, asked):
+                self._claim(sweep, engine)
+            if sweep.plan and not _only_results(sweep, asked):
+                self._adopt(sweep, sweep.plan)
+        if not asked.dry:
+            known = [folder for sweep in self._sweeps for folder in sweep.claims.known]
+            clear_locks(_NOTES, known, self._sources())
 
     def started(self, jobs: Mapping[str, int], engine: Engine) -> None:
         """Before the first job: prepare the runs, greet the user.
@@ -181,23 +217,56 @@ class Course:
             session.say(session.welcome(plan, where, count))
         if told:
             session.export(told, self._environment)
-        session.export_command(sys.argv, self._environment)
+        if self._asked.local:
+            self._stop.watch(_PROGRAMS)
+        self._environment["SWEEPMAKE_COMMAND"] = session.command_line(sys.argv)
 
     def ended(self) -> None:
         """After the last job: say what became of every run, make what results there can be."""
+        self._stop.interrupt()
         for sweep in self._sweeps:
             if sweep.is_run and sweep.plan:
                 session.say(session.outcome(sweep.plan, self._began))
             if _WORKBOOK in sweep.to_run and not self._is_made(sweep, "experiments.done"):
                 # its rule did not run, because experiments failed that it was to show
-                session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
+                self._make_results(sweep)
+            sweep.claims.release()
+        self._stop.done()
 
-    def _claim(self, sweep: Sweep, plan: Plan, engine: Engine) -> Slots:
-        """Claim the output folder, and return the slots of this machine."""
-        sweep.claim = sweep.claim or session.Claim(plan.config.output)
-        sweep.holder = sweep.claim.begin()
-        if not self._asked.targets or any(map(sweep.owns, self._asked.targets)):
-            _refuse(sweep, plan)
+    def _make_results(self, sweep: Sweep) -> None:
+        """Make the results; not where this process may be given a few seconds only."""
+        if self._stop.caught in (0, signal.SIGINT):
+            session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
+        else:
+            session.say(session.NO_RESULTS)
+
+    def locked(self) -> str | None:
+        """Return what is said where Snakemake finds locks; None where that is not ours to say."""
+        if not self._sweeps:
+            return None
+        for sweep in self._sweeps:
+            try:
+                sweep.claims.require(run=True, make=True)
+            except SweepmakeError as error:
+                return f"error: {error}"
+        return (
+            "error: a lock of another workflow in this folder is on files that this command needs: "
+            "wait for its end. If it was killed, and no Snakemake is at work here any more, remove "
+            "the lock (snakemake --unlock) and type the same command again"
+        )
+
+    def _claim(self, sweep: Sweep, engine: Engine) -> None:
+        """Claim the folders of a sweep, and offer its slots."""
+        sweep.claims.take(self._holder)
+        targets = self._asked.targets
+        if not targets or any(map(sweep.owns, targets)):
+            make = not targets or not all(map(sweep.is_run_by, targets))
+            sweep.claims.require(run=True, make=make)
+        if sweep.plan:
+            self._choose_slots(sweep, sweep.plan, engine)
+
+    def _choose_slots(self, sweep: Sweep, plan: Plan, engine: Engine) -> Slots:
+        """Choose the slots of this machine."""
         asked = self._asked.gpu
         slots = choose_slots(
             plan.slots,
@@ -215,21 +284,49 @@ class Course:
             engine.offer("gpu", max(len(slots.ids), most))
         return slots
 
+    def _sources(self) -> set[str]:
+        """Return what the sweeps' jobs read beside their folders, and their programs' names."""
+        sources = set(_PROGRAMS)
+        for study in (sweep.study for sweep in self._sweeps):
+            sources |= {study.params} if study.params else set()
+            sources |= {
+                log for one in study.experiments for logs in one.logs.values() for log in logs
+            }
+        return sources
+
+    def _adopt(self, sweep: Sweep, plan: Plan) -> None:
+        """Let Snakemake find finished what mlrunner has finished; a dry run writes nothing."""
+        asked = self._asked
+        if asked.dry:
+            forced = session.forced_runs(
+                everything=asked.everything, names=asked.forced, stages=sweep.stages
+            )
+            adoption.assume(plan, forced)
+        elif not sweep.claims.has_output:
+            return  # another workflow has the folder, and has adopted what there is
+        else:
+            adoption.adopt(plan)
+        for line in adoption.messages(plan, dry=asked.dry):
+            session.say(line)
+
     def _running(
         self, jobs: Mapping[str, int], engine: Engine
     ) -> Iterator[tuple[Sweep, Plan, Slots]]:
         """Yield the sweeps that have runs or what follows them to do; let go of the others."""
         for sweep in self._sweeps:
             sweep.to_run = frozenset(own for name, own in sweep.rules.items() if jobs.get(name))
-            if sweep.to_run:
-                check_writable(sweep.study)
+            if sweep.to_run & (_MAKERS | {_RESULTS}):
+                check_writable("results", sweep.study.results)
             if sweep.is_run and sweep.plan:
-                slots = sweep.slots or self._claim(sweep, sweep.plan, engine)
-                _refuse(sweep, sweep.plan)
+                check_writable("output", sweep.plan.config.output)
+            make = bool(sweep.to_run & _MAKERS)
+            sweep.claims.settle(self._holder, run=sweep.is_run, make=make)
+        held = [folder for sweep in self._sweeps for folder in sweep.claims.held]
+        note_locks(_NOTES, held, engine.locks())
+        for sweep in self._sweeps:
+            if sweep.is_run and sweep.plan:
+                slots = sweep.slots or self._choose_slots(sweep, sweep.plan, engine)
                 yield sweep, sweep.plan, slots
-            elif sweep.claim:
-                sweep.claim.release()
-                sweep.claim = sweep.slots = None
 
     def _begin(
         self, sweep: Sweep, plan: Plan, slots: Slots, engine: Engine, *, quiet: bool
@@ -262,12 +359,17 @@ def _only_results(sweep: Sweep, asked: Asked) -> bool:
     return bool(asked.targets) and all(sweep.rules.get(name) == _RESULTS for name in names)
 
 
-def _refuse(sweep: Sweep, plan: Plan) -> None:
-    if sweep.holder:
-        raise SweepmakeError(
-            f"another workflow (process {sweep.holder}) is running this sweep: "
-            f"its output folder is '{plan.config.output}'"
-        )
+def _part(one: Sweep, other: Sweep) -> None:
+    """Raise SweepmakeError where two sweeps of one workflow would work in one folder."""
+    for key, mine, yours in (
+        ("output", one.output, other.output),
+        ("results", one.study.results, other.study.results),
+    ):
+        if mine and yours and Path(mine).resolve() == Path(yours).resolve():
+            raise SweepmakeError(
+                f"two sweeps of one workflow have the {key} folder '{yours}': "
+                "set 'output' and 'results' in each one's config"
+            )
 
 
 def _join(told: dict[str, str], more: Mapping[str, str]) -> None:

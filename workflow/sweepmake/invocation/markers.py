@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sweepmake.errors import InputError
 from sweepmake.outputs import TABLES
+from sweepmake.params.folders import existing
 from sweepmake.plan import RECORDS
 from sweepmake.results.study import Study
 
@@ -26,15 +27,26 @@ def forget_missing(study: Study) -> None:
             (folder / RECORDS / marker).unlink(missing_ok=True)
 
 
-def check_writable(study: Study) -> None:
-    """Raise InputError where the results cannot be written: Snakemake would end in a traceback."""
-    folder = Path(study.results)
-    for path in (folder, folder / RECORDS):
-        if path.exists() and not os.access(path, os.W_OK):
+def check_writable(key: str, folder: str) -> None:
+    """Raise InputError where nothing can be written to a folder of the configuration.
+
+    Snakemake would end in a traceback, or every run would fail of its own. What the system allows
+    is found by trying, since it may refuse what the permissions say (/proc, a disk without inodes).
+
+    Args:
+        key: what the configuration calls it.
+        folder: the folder; where it is not there, the nearest above it that is there counts.
+    """
+    for path in dict.fromkeys((existing(Path(folder)), existing(Path(folder) / RECORDS))):
+        trial = path / f".sweepmake.{os.getpid()}"
+        try:
+            trial.mkdir()
+            trial.rmdir()
+        except OSError as error:
             raise InputError(
-                f"the folder '{path}' cannot be written to",
-                hint="choose another one: --config results=FOLDER",
-            )
+                f"the folder '{path}' cannot be written to: {error.strerror}",
+                hint=f"choose another one: --config {key}=FOLDER",
+            ) from error
 
 
 def check_targets(study: Study, arguments: Sequence[str]) -> None:

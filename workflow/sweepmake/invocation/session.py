@@ -1,12 +1,10 @@
-"""One invocation of the workflow: its claim on the output folder, its first and last words.
+"""One invocation of the workflow: its first and last words, and what the stage runners are told.
 
 Nothing here runs in the jobs that Snakemake starts, on this machine or on a cluster's nodes.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import importlib
 import os
 import shlex
@@ -21,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepmake.errors import SweepmakeError
+from sweepmake.invocation.adoption import held_lines
 from sweepmake.runs import records
 from sweepmake.runs.newest_logs import outdated
 from sweepmake.runs.slots import can_take
+from sweepmake.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, MutableMapping, Sequence
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from sweepmake.runs.gpus import Slots
 
 __all__ = [
-    "Claim",
+    "NO_RESULTS",
     "check_slots",
+    "command_line",
     "environment",
     "export",
-    "export_command",
     "forced_runs",
     "import_ahead",
     "make_results",
@@ -50,59 +50,10 @@ __all__ = [
 _THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
             "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
 _MOST_SHOWN = 20
+_END_S = 5  # in which the maker of the results removes what it was writing
 
-
-class Claim:
-    """The claim of a living workflow on an output folder, held by the operating system.
-
-    Snakemake's own lock survives a `kill -9` and does not say who holds it. This one ends with its
-    process: whoever gets it knows that locks on this output are left over from a dead workflow.
-    """
-
-    def __init__(self, output: str, folder: Path = Path(".snakemake")) -> None:
-        """Open the file of the claim; `begin` takes it."""
-        name = hashlib.sha256(str(Path(output).absolute()).encode()).hexdigest()[:16]
-        path = folder / "sweepmake" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a+", encoding="ascii")
-        self._locks = folder / "locks"
-        self._output = output
-        self._is_ours = False
-
-    def begin(self) -> str:
-        """Say that this process starts runs; return "", or the id of the process that does so.
-
-        Whoever takes the claim clears the locks of a dead workflow away.
-        """
-        while not self._is_ours:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._file.seek(0)
-                if holder := self._file.read().strip():
-                    return holder
-                time.sleep(0.1)  # it has the claim for a moment, and has not said yet who it is
-                continue
-            self._is_ours = True
-            self._file.truncate(0)
-            _clear_locks(self._locks, self._output)
-            self._file.write(f"{os.getpid()}\n")
-            self._file.flush()
-        return ""
-
-    def release(self) -> None:
-        """Let others have it: this process starts no runs."""
-        if self._is_ours:
-            self._file.truncate(0)
-        self._file.close()
-        self._is_ours = False
-
-
-def _clear_locks(folder: Path, output: str) -> None:
-    for lock in folder.glob("*.lock") if folder.is_dir() else ():
-        lines = lock.read_text(encoding="utf-8", errors="replace").splitlines()
-        if any(line.startswith(output + "/") for line in lines):
-            lock.unlink(missing_ok=True)
+NO_RESULTS = "Some results are older than the runs. Make them: snakemake --cores 1 results"
+"""What is said where results were to be made, and were not."""
 
 
 def check_slots(plan: Plan, slots: Slots, asked: int | None) -> str | None:
@@ -149,6 +100,7 @@ def environment(
     """
     told = {
         "SWEEPMAKE_TIME": time.strftime("%Y%m%d.%H%M%S"),
+        "SWEEPMAKE_INVOCATION": f"{time.time_ns():x}-{os.getpid()}",
         "SWEEPMAKE_SLOTS": ";".join(slots.ids),
         "SWEEPMAKE_LOCKS": slots.folder,
         "SWEEPMAKE_COMMIT": _commit(),
@@ -201,6 +153,8 @@ def welcome(plan: Plan, slots: str, to_do: int) -> str:
             "Parameters that no stage uses (they only affect the names): "
             + ", ".join(sweep.orphans)
         )
+    if warning := plan.hidden_failures():
+        lines.append(f"warning: {warning}")
     return "\n".join(lines)
 
 
@@ -218,6 +172,8 @@ def outcome(plan: Plan, since: float) -> str:
         for stage in experiment.stages:
             record = records.read_record(f"{plan.records(name)}/{stage}.json") or {}
             state = "waiting" if stage in old else str(record.get("state", "waiting"))
+            if state == "waiting" and name in plan.kept.held:
+                state = "held"
             if state == "finished" and float(str(record["ended"])) < since:
                 state = "finished before"
             counts[state] += 1
@@ -232,9 +188,11 @@ def outcome(plan: Plan, since: float) -> str:
         ("lost", "lost"),
         ("running", "still running"),
         ("waiting", "not started"),
+        ("held", "held back"),
     ]
     parts = [f"{counts[key]} {label}" for key, label in shown if counts[key]]
     lines = [f"Runs: {', '.join(parts) or 'none'}"]
+    lines += held_lines(plan)
     lines += failed[:_MOST_SHOWN]
     if len(failed) > _MOST_SHOWN:
         lines.append(f"  … and {len(failed) - _MOST_SHOWN} more")
@@ -254,7 +212,7 @@ def import_ahead() -> None:
 
 def say(text: str) -> None:
     """Write a message for the user, as the stage runner does."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
     sys.stderr.flush()
 
 
@@ -266,9 +224,9 @@ def export(told: Mapping[str, str], target: MutableMapping[str, str]) -> None:
     target.update(told)
 
 
-def export_command(arguments: Sequence[str], target: MutableMapping[str, str]) -> None:
-    """Put this invocation's command line where the workbook's maker finds it."""
-    target["SWEEPMAKE_COMMAND"] = shlex.join(["snakemake", *arguments[1:]])
+def command_line(arguments: Sequence[str]) -> str:
+    """Return this invocation's command as it can be typed again."""
+    return shlex.join(["snakemake", *arguments[1:]])
 
 
 def make_results(command: Sequence[str]) -> None:
@@ -283,8 +241,12 @@ def make_results(command: Sequence[str]) -> None:
         try:
             process.wait()
         except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGKILL)
-            say("Interrupted: some results are older than the runs. Make them: snakemake results")
+            process.terminate()
+            try:
+                process.wait(_END_S)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                os.killpg(process.pid, signal.SIGKILL)
+            say(NO_RESULTS)
 
 
 def _count(number: int, noun: str) -> str:

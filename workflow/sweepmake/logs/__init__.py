@@ -2,5 +2,5 @@
 
 __all__ = ["FORMAT_VERSION"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised whenever the same log gives other results: the workflow then reads all logs again."""

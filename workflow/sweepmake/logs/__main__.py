@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sweepmake.errors import SweepmakeError
 from sweepmake.logs.parse import LogOptions, StageLogs, parse_logs
+from sweepmake.visible import one_line
 
 __all__ = ["main"]
 
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SweepmakeError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    print(f"{found.rows} rows, {len(found.columns)} metrics: {found.history}")  # noqa: T201
+    text = f"{found.rows} rows, {len(found.columns)} metrics: {found.history}"
+    print(one_line(text))  # noqa: T201
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sweepmake.logs import FORMAT_VERSION
+from sweepmake.logs.attempts import join_attempts
 from sweepmake.logs.demux.streams import Account, Demultiplexer, StreamId, read_blocks
 from sweepmake.logs.history_file import write_history
 from sweepmake.logs.joining import join_streams
@@ -118,6 +119,7 @@ class _Stage:
             for end in demultiplexer.exits:
                 if end.rank in self.tallies and (end.code or end.signal):
                     self.tallies[end.rank].failed = True
+        self.rows = join_attempts(self.rows, self._spool, self.tallies)
 
     def _clean_log(self, attempt: int) -> CleanLog | None:
         """Return where the cleaned log of an attempt goes, None if it is not wanted."""

@@ -185,6 +185,13 @@ class Tally(Counts):
             return _number(self.last_epoch) < self.total_epochs
         return self.trouble
 
+    def take_rows(self, rows: Tally) -> None:
+        """Take over what other rows add up to: rows that are a part of this tally's."""
+        self.last, self.best = rows.last, rows.best
+        self.last_epoch, self.last_step = rows.last_epoch, rows.last_step
+        self._time_ns, self._time_count = rows._time_ns, rows._time_count
+        self.counts.rows = rows.counts.rows
+
     def begin_attempt(self) -> None:
         """Forget how the attempt before ended."""
         self.failed = self.trouble = False

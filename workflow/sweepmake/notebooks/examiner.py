@@ -35,6 +35,7 @@ from sweepmake.notebooks.parser_runs import (
     examine_in_processes,
     read_parameters,
 )
+from sweepmake.visible import one_line, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,7 +223,7 @@ def _experiment_folders(output: Path, regex: str | re.Pattern[str]) -> list[Path
 
 def _say(name: str, verbose: bool) -> None:
     if verbose:
-        sys.stdout.write(f"{name}\n")
+        sys.stdout.write(f"{one_line(name)}\n")
 
 
 def _report(
@@ -249,7 +250,7 @@ def _report(
         lines += [f"  {error}" for error in errors[:_MOST_SHOWN]]
         lines.append("The Examiner's `errors` holds them all, with their tracebacks.")
     if lines:
-        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.write("\n".join(map(visible, lines)) + "\n")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -280,4 +281,4 @@ def _sorted(keys: Iterable[Any]) -> list[Any]:
 
 def _tsv_line(cells: Iterable[object]) -> str:
     """Return one line of text, each cell without what would end it."""
-    return "\t".join(re.sub(r"[\t\r\n]", " ", str(cell)) for cell in cells) + "\n"
+    return "\t".join(visible(re.sub(r"[\t\r\n]", " ", str(cell))) for cell in cells) + "\n"

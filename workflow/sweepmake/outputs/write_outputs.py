@@ -14,6 +14,7 @@ from sweepmake.outputs.workbook.tables import write_workbook
 from sweepmake.results.outcomes import STATUSES
 from sweepmake.results.study import Study
 from sweepmake.results.table import Table
+from sweepmake.visible import one_line
 
 __all__ = ["describe", "write_comparison", "write_tables"]
 
@@ -30,9 +31,10 @@ def write_tables(study: Study, table: Table) -> None:
     write_table_json(table, results / "experiments.json")
     write_page(study, table, results / "experiments.html")
     for warning in table.warnings:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+        print(one_line(f"warning: {warning}"), file=sys.stderr)  # noqa: T201
     if not os.environ.get("SWEEPMAKE_QUIET"):
-        print(f"Workbook: {study.results}/experiments.xlsx: {describe(table)}")  # noqa: T201
+        text = f"Workbook: {study.results}/experiments.xlsx: {describe(table)}"
+        print(one_line(text))  # noqa: T201
 
 
 def write_comparison(study: Study, table: Table) -> None:

@@ -6,6 +6,8 @@ The language is mlrunner's (0.5.9, run.py and utils/misc.py):
             Python's words; null is an error
     [lr]    `--lr` and the value; for True only `--lr`, for False nothing
     {_name}, {_output}, {_time}     the experiment's name, its folder, the time when the run starts
+    {_resume}   the stage's `resume:` text where an earlier attempt is resumed, else nothing, and
+            nothing of the blanks before it: so the command of other attempts is the one without it
 
 A line break and the blanks around it become one blank, so a template is one line of shell: a
 comment that would swallow later lines, and a here-document, are errors. A backslash that ends a
@@ -29,16 +31,17 @@ reach a program. awk's '{print}' is written '{ print }'.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sweepmake.errors import InputError, suggestion
 from sweepmake.params.naming import Value
+from sweepmake.params.pipes import hidden_failures
 from sweepmake.params.quoting import Context, Hole, Quote, read_shell
 
-__all__ = ["RESERVED", "Template", "fill", "parse_template"]
+__all__ = ["RESERVED", "Pipe", "Template", "fill", "parse_template"]
 
-RESERVED = ("_name", "_output", "_time")
+RESERVED = ("_name", "_output", "_time", "_resume")
 
 _PLACEHOLDER = re.compile(r"\{([\w-]+)\}|\[([\w-]+)\]")
 _NAME = re.compile(r"[^\W\d][\w-]*")
@@ -73,6 +76,26 @@ class Placeholder:
 
 
 @dataclass(frozen=True, slots=True)
+class _Resume:
+    """Where the text goes that resumes an earlier attempt; `blank` stands before it."""
+
+    blank: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """A pipe whose exit code is not that of the program that does the work.
+
+    Attributes:
+        line: where it stands in the file; None where that is not known.
+        text: how it goes on, such as "| tee".
+    """
+
+    line: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """A stage's command template, parsed.
 
@@ -81,16 +104,25 @@ class Template:
         segments: what stands before, between and behind the {_time}s.
         parameters: the names that it uses, without the reserved ones.
         flags: those of them used as [name].
+        resumes: whether it has a {_resume}.
+        pipes: the pipes in it that hide an exit code.
     """
 
     text: str
-    segments: tuple[tuple[str | Placeholder, ...], ...]
+    segments: tuple[tuple[str | Placeholder | _Resume, ...], ...]
     parameters: frozenset[str]
     flags: frozenset[str]
+    resumes: bool = False
+    pipes: tuple[Pipe, ...] = ()
 
 
 def fill(
-    template: Template, parameters: Mapping[str, Value], *, name: str, output: str
+    template: Template,
+    parameters: Mapping[str, Value],
+    *,
+    name: str,
+    output: str,
+    resume: Template | None = None,
 ) -> tuple[str, ...]:
     """Return an experiment's shell command, cut at each {_time}.
 
@@ -102,17 +134,44 @@ def fill(
         parameters: the experiment's parameters, defaults and aliases filled in.
         name: the experiment's name, for {_name}.
         output: the folder in which it runs, for {_output}.
+        resume: what {_resume} stands for; None for nothing.
 
     Raises:
         InputError: a parameter is missing, null, or not a text, number or boolean.
     """
     values = {**parameters, "_name": name, "_output": output}
+    if resume is not None and template.resumes:
+        filled = fill(resume, parameters, name=name, output=output)
+        return tuple(_resumed(template, values, filled))
     return tuple(
         [
-            "".join([part if isinstance(part, str) else part.fill(values) for part in segment])
+            "".join(
+                [
+                    part
+                    if isinstance(part, str)
+                    else part.fill(values)
+                    if isinstance(part, Placeholder)
+                    else ""
+                    for part in segment
+                ]
+            )
             for segment in template.segments
         ]
     )
+
+
+def _resumed(template: Template, values: Mapping[str, Value], resume: Sequence[str]) -> list[str]:
+    """Return the command with the text that resumes an attempt, which may have a {_time} too."""
+    pieces: list[str] = []
+    for segment in template.segments:
+        pieces.append("")
+        for part in segment:
+            if isinstance(part, _Resume):
+                pieces[-1] += part.blank + resume[0]
+                pieces.extend(resume[1:])
+            else:
+                pieces[-1] += part if isinstance(part, str) else part.fill(values)
+    return pieces
 
 
 def parse_template(
@@ -169,10 +228,16 @@ class _Parser:
             )
         if shell.unclosed:
             raise self._error(f"the template leaves a quote ({shell.unclosed}) open", "")
-        return self._assemble(one_line, shell.pieces)
+        pipes = [
+            Pipe(self._line_of(shown), shown)
+            for shown in hidden_failures(one_line, shell.operators, _PLACEHOLDER)
+        ]
+        return self._assemble(one_line, shell.pieces, tuple(pipes))
 
-    def _assemble(self, one_line: str, pieces: tuple[str | Hole, ...]) -> Template:
-        segments: list[list[str | Placeholder]] = [[]]
+    def _assemble(
+        self, one_line: str, pieces: tuple[str | Hole, ...], pipes: tuple[Pipe, ...]
+    ) -> Template:
+        segments: list[list[str | Placeholder | _Resume]] = [[]]
         plain: set[str] = set()
         flags: set[str] = set()
         for piece in pieces:
@@ -181,7 +246,9 @@ class _Parser:
                 continue
             name, flag = piece.text[1:-1], piece.text[0] == "["
             (flags if flag else plain).add(name)
-            if name == "_time":
+            if name == "_resume":
+                segments[-1].append(_Resume(_cut_blank(segments[-1])))
+            elif name == "_time":
                 if flag:
                     segments[-1].append("--_time ")
                 segments.append([])
@@ -198,6 +265,8 @@ class _Parser:
             tuple(tuple(segment) for segment in segments),
             frozenset(plain | flags) - set(RESERVED),
             frozenset(flags) - set(RESERVED),
+            "_resume" in plain,
+            pipes,
         )
 
     def _is_placeholder(self, match: re.Match[str], place: Context) -> bool:
@@ -212,6 +281,12 @@ class _Parser:
                 f"'{name}' is an alias, which a template cannot use",
                 match[0],
                 hint="use the parameters that it stands for",
+            )
+        if name == "_resume" and (match[2] or place != "bare"):
+            raise self._error(
+                f"{match[0]} cannot stand here: it is a part of the command, not a value",
+                match[0],
+                hint="write {_resume}, outside quotes",
             )
         if name in self.known or name in RESERVED:
             return True
@@ -234,12 +309,24 @@ class _Parser:
         )
 
     def _error(self, problem: str, found: str, *, hint: str | None = None) -> InputError:
-        line = self.line
+        return InputError(problem, file=self.file, line=self._line_of(found), hint=hint)
+
+    def _line_of(self, found: str) -> int | None:
+        """Return the line of the file on which a text stands, else the template's first."""
         for offset, source_line in enumerate(self.source):
-            if line is not None and found and found in source_line:
-                line += offset
-                break
-        return InputError(problem, file=self.file, line=line, hint=hint)
+            if self.line is not None and found and found in source_line:
+                return self.line + offset
+        return self.line
+
+
+def _cut_blank(segment: list[str | Placeholder | _Resume]) -> str:
+    """Take the blanks at the end of a segment away; return one, or "" where there are none."""
+    last = segment[-1] if segment else ""
+    if not isinstance(last, str) or last.endswith("\\ "):
+        return ""
+    kept = last.rstrip(" ")
+    segment[-1:] = [kept]
+    return " " if kept != last else ""
 
 
 def _join_lines(text: str) -> tuple[str, list[int]]:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sweepmake.errors import InputError
-from sweepmake.params.kinds import key, number, read_keys, switch, text, texts
+from sweepmake.params.folders import check_folder, from_home
+from sweepmake.params.kinds import choice, key, number, read_keys, switch, text, texts
 from sweepmake.params.log_keys import LOG_KEYS, LogKeys, folder_path
 from sweepmake.params.metrics import MetricOptions, MetricPattern, Objective
 from sweepmake.params.metrics_reader import (
@@ -26,6 +28,8 @@ from sweepmake.params.yaml_reader import Fields
 __all__ = ["Config", "check_folders", "merge_metric_options", "read_config"]
 
 _NAMES = "a name or a list of names"
+Limits = Literal["hints", "enforce"]
+LIMITS: tuple[Limits, ...] = ("hints", "enforce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Config:
     """The configuration; the keys' descriptions say what each means, as config/README.md does."""
 
     params: str = key(
-        text("a path", numbers=True),
+        text("a path", numbers=True).then(lambda path, node, origin: from_home(path)),
         "params.yaml",
         "The params.yaml; where it is not given and there is none, config/params.yaml",
     )
@@ -54,6 +58,13 @@ class Config:
     sample: int | None = key(number(least=1), None, "Draw so many experiments from each document")
     sample_seed: int = key(number(least=0), 0, "The seed of the draw")
     no_subdir: bool = key(switch(), False, "All experiments share the output folder itself")
+    mlrunner: Literal["match", "keep", "again"] = key(
+        choice(("match", "keep", "again")),
+        "match",
+        "What becomes of runs that mlrunner finished in the output folder. Those of today's "
+        "command count as finished; of another, `match` holds their experiments back, `keep` takes "
+        "them as they are, `again` runs them again",
+    )
     debug: bool = key(
         switch(), False, "Run the first experiment only, its output live on the terminal"
     )
@@ -61,6 +72,11 @@ class Config:
         number(least=1),
         20,
         "Seconds that a run has to end, from the first signal that asks it to, before it is killed",
+    )
+    limits: Limits = key(
+        choice(LIMITS),
+        "hints",
+        "What `runtime` and `mem_mb` of a stage are: hints for a cluster, or limits that end a run",
     )
     metric: Mapping[str, MetricPattern] = key(
         METRICS,
@@ -179,20 +195,6 @@ def _config_error(problem: str, /, *, hint: str | None) -> InputError:
 
 
 def check_folders(config: Config) -> None:
-    """Raise InputError where a folder cannot be used: a file lies there, or it is a pattern.
-
-    `{name}` is a wildcard of Snakemake, and `<name>` one of its path variables.
-    """
+    """Raise InputError where `output` or `results` cannot be a folder."""
     for name in ("output", "results"):
-        folder = Path(getattr(config, name))
-        if set("{}<") & set(str(folder)):
-            raise InputError(
-                f"config: '{name}' is '{folder}', but it cannot hold braces or < here",
-                hint=f"choose another one: --config {name}=FOLDER",
-            )
-        there = next((path for path in (folder, *folder.parents) if path.exists()), None)
-        if there is not None and not there.is_dir():
-            raise InputError(
-                f"config: '{name}' is '{folder}', but '{there}' is a file, not a folder",
-                hint=f"remove it, or choose another folder: --config {name}=FOLDER",
-            )
+        check_folder(name, getattr(config, name))

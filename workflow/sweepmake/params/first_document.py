@@ -13,14 +13,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sweepmake.errors import suggestion
-from sweepmake.params.commands import Template, parse_template
 from sweepmake.params.kinds import Kind, key, keys_of, read_keys
 from sweepmake.params.metrics import MetricOptions, MetricPattern, Objective
 from sweepmake.params.metrics_reader import METRICS, OBJECTIVE, OVER, check_over, check_stage
 from sweepmake.params.naming import Value, identity
 from sweepmake.params.origin import Origin, describe, plain_text
 from sweepmake.params.slot_list import slots
-from sweepmake.params.stage_options import ALL, STAGE_OPTIONS, StageOptions, options_of
+from sweepmake.params.stage_options import ALL, STAGE_OPTIONS
 from sweepmake.params.yaml_reader import Fields, Node, Plain, Scalar, Source, SwitchWord
 
 __all__ = [
@@ -28,8 +27,6 @@ __all__ = [
     "VALUE_SCHEMA",
     "Alias",
     "FirstDocument",
-    "Stage",
-    "build_stages",
     "metric_options",
     "parameter_key",
     "read_first_document",
@@ -46,19 +43,6 @@ _OF_PARAMETERS = {
     "propertyNames": {"$ref": "#/$defs/parameter"},
     "additionalProperties": {"$ref": "#/$defs/value"},
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage(StageOptions):
-    """One command template and what a run of it needs.
-
-    Attributes:
-        name: its key in `template`.
-        template: the parsed command.
-    """
-
-    name: str
-    template: Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,29 +335,4 @@ def metric_options(
         objective=first.objective,
         over=default.over if first.over is None else first.over,
         headings=default.headings,
-    )
-
-
-def build_stages(source: Source, first: FirstDocument, known: Collection[str]) -> tuple[Stage, ...]:
-    """Return the stages, their templates parsed.
-
-    Args:
-        source: the file, for messages.
-        first: its first document.
-        known: every parameter of the sweep, aliases left out.
-    """
-    return tuple(
-        Stage(
-            name=name,
-            template=parse_template(
-                node.text,
-                known,
-                aliases=first.alias,
-                file=source.file,
-                line=node.line,
-                source=source.lines[node.line - 1 : node.last_line],
-            ),
-            **options_of(name, first.stage),  # type: ignore[arg-type]
-        )
-        for name, node in first.template.items()
     )

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweepmake.params.folders import from_home
 from sweepmake.params.kinds import Kind, given, key, keys_of, switch, text
 from sweepmake.params.origin import Origin, plain_text
 from sweepmake.params.yaml_reader import Items, Node
@@ -14,8 +15,11 @@ __all__ = ["LOG_KEYS", "LogKeys", "folder_path"]
 
 
 def folder_path(expected: str = "a folder") -> Kind[str]:
-    """A folder's path, without a slash at its end or "." parts, so that names join to it."""
-    return text(expected, numbers=True).then(lambda path, node, origin: str(Path(path)))
+    """A folder's path, without a slash at its end or "." parts, so that names join to it.
+
+    A `~` that it begins with is the home folder.
+    """
+    return text(expected, numbers=True).then(lambda path, node, origin: str(Path(from_home(path))))
 
 
 def _expression(written: str, node: Node, origin: Origin) -> str:

@@ -20,7 +20,7 @@ from sweepmake.params.metrics import MODES, TAKES, MetricPattern, Mode, Objectiv
 from sweepmake.params.origin import Origin, describe, plain_text
 from sweepmake.params.yaml_reader import Fields, Node, Scalar
 
-__all__ = ["HEADING_TEXTS", "METRICS", "OBJECTIVE", "OVER", "MetricKeys", "check_over",
+__all__ = ["HEADING_TEXTS", "METRICS", "OBJECTIVE", "OVER", "PATTERN", "MetricKeys", "check_over",
            "check_stage"]  # fmt: skip
 
 _NAME = r"[^\x00-\x1f\x7f`]{1,100}"
@@ -52,12 +52,16 @@ def _read_pattern(node: Node, origin: Origin) -> str:
     return written
 
 
+PATTERN = Kind(_read_pattern, lambda: {"type": "string", "minLength": 1})
+"""A regular expression."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricKeys:
     """The keys of one metric."""
 
     pattern: str = key(
-        Kind(_read_pattern, lambda: {"type": "string", "minLength": 1}),
+        PATTERN,
         "",
         "the regular expression (Python's). The number is its group `(?P<value>…)`, else its first "
         "group, else all that matches",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sweepmake.errors import InputError, suggestion
-from sweepmake.params.naming import LONGEST_NAME, Value, safe_value, with_hash
+from sweepmake.params.naming import LONGEST_NAME, Value, repeats, safe_value, with_hash
 from sweepmake.params.yaml_reader import Scalar, Source
 
 __all__ = ["NameTemplate", "parse_name_template"]
@@ -47,7 +47,8 @@ class NameTemplate:
             texts[position], same = safe_value(values[key])
             unchanged = unchanged and same
         name = "".join(texts).strip()
-        if not unchanged or len(name.encode("utf-8", "replace")) > LONGEST_NAME:
+        too_long = len(name.encode("utf-8", "replace")) > LONGEST_NAME
+        if not unchanged or too_long or repeats(name):
             name = with_hash(name, used)
         if not name or name.startswith("."):
             raise self._unusable(source, name, line)

@@ -8,7 +8,9 @@ the hash among names that look alike, which the sweep checks for), whatever thei
 
 A name depends on the experiment's own choices alone: not on other documents, not on what files
 exist. It is one path component of at most 200 bytes, so that `log.<stage>.<time>.<name>` fits into
-the 255 of a file system, and holds no brace, which Snakemake would take for a wildcard.
+the 255 of a file system, and holds no brace, which Snakemake would take for a wildcard. Where it
+ends in twenty equal parts, which Snakemake would take for a rule that feeds itself, it is one that
+carries a hash.
 
     key             written as       mlrunner 0.5.9 (utils/misc.py, spec2name)
     norm            Norm             Norm
@@ -37,7 +39,9 @@ __all__ = [
     "experiment_name",
     "identity",
     "join_entries",
+    "mlrunner_key",
     "name_entry",
+    "repeats",
     "safe_value",
     "with_hash",
 ]
@@ -46,6 +50,7 @@ Value: TypeAlias = str | int | float | bool | None
 
 LONGEST_NAME = 200  # bytes of UTF-8
 _LONGEST_TEXT = 100  # characters of one value, as in mlrunner
+_REPEATS = 20  # equal parts at a name's end
 _HUGE = 10**100  # integers beyond are written in hexadecimal (Python refuses to print huge ones)
 
 _KEY = (
@@ -103,9 +108,20 @@ def join_entries(entries: Sequence[Entry], choices: Mapping[str, Value]) -> str:
         return "default"
     name = "-".join([entry.text for entry in entries])
     exact = all(entry.exact for entry in entries)
-    if exact and not (name[-9:-8] == "-" and _HASHED.search(name)) and _fits(name, LONGEST_NAME):
+    hashed = name[-9:-8] == "-" and _HASHED.search(name)
+    if exact and not hashed and _fits(name, LONGEST_NAME) and not repeats(name):
         return name
     return with_hash(name, choices)
+
+
+def repeats(name: str) -> bool:
+    """Return whether a name ends in twenty equal parts, which Snakemake refuses in a wildcard.
+
+    It takes them for the work of a rule whose output is its own input (PeriodicWildcardError;
+    Snakemake 9.27, io.PeriodicityDetector). A hash at the end makes a name that does not.
+    """
+    longest = len(name) // _REPEATS
+    return any(name.endswith(name[-size:] * _REPEATS) for size in range(1, longest + 1))
 
 
 def with_hash(name: str, choices: Mapping[str, Value]) -> str:
@@ -167,7 +183,7 @@ def _decode_value(text: str) -> Value:
     return number if text in (repr(number), f"{number:g}") and text != "-0" else text
 
 
-def _mlrunner_key(key: str) -> str:
+def mlrunner_key(key: str) -> str:
     """Return a key as mlrunner's snake2camel(key, shrink_keep=2) writes it."""
     words = key.split("-") if "-" in key else key.split("_")
     return "".join([w[:2].title() if len(w) > 2 else w for w in words[:-1]]) + words[-1].title()
@@ -175,7 +191,7 @@ def _mlrunner_key(key: str) -> str:
 
 def _encode_key(key: str) -> str:
     """Return a key as it stands in a name: as mlrunner does if that decodes, else in full."""
-    short = _mlrunner_key(key)
+    short = mlrunner_key(key)
     if _decode_key(short) == key:
         return short
     words = [word for word in re.split(r"[^0-9A-Za-z]+", key) if word]

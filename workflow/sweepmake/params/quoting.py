@@ -51,11 +51,14 @@ class ShellText:
         pieces: literal text and holes, in order.
         unclosed: the quote that is still open at the end, "" where none is.
         swallowed: a comment takes in text that stood on a later line of the template.
+        operators: where `|`, `&`, `;`, `<` and `>` stand outside quotes, `$(…)` and backquotes, and
+            the parentheses of subshells: the offsets in the command.
     """
 
     pieces: tuple[str | Hole, ...]
     unclosed: str
     swallowed: bool
+    operators: tuple[int, ...] = ()
 
 
 def _bare(text: str) -> str:
@@ -159,6 +162,7 @@ class _Reader:
     literal: list[str] = field(default_factory=list)
     variable_end: int = -1  # where a $name ended that a value must not lengthen
     swallowed: bool = False
+    operators: list[int] = field(default_factory=list)
 
     def read(self) -> ShellText:
         steps: dict[Context, Callable[[str], None]] = {
@@ -181,7 +185,8 @@ class _Reader:
             steps[frame.place](char)
         self._flush()
         top = self.frames[1].opener if len(self.frames) == 2 else ""
-        return ShellText(tuple(self.pieces), top if top in ("'", '"', "`") else "", self.swallowed)
+        unclosed = top if top in ("'", '"', "`") else ""
+        return ShellText(tuple(self.pieces), unclosed, self.swallowed, tuple(self.operators))
 
     def _take(self, count: int) -> None:
         self.literal.append(self.text[self.at : self.at + count])
@@ -260,6 +265,8 @@ class _Reader:
 
     def _step_bare(self, char: str) -> None:
         frame = self.frames[-1]
+        if char in ";&|<>()" and all(outer.opener in ("", "(") for outer in self.frames):
+            self.operators.append(self.at)
         if char == "\\":
             self._take(2)
         elif char in " \t\n;&|<>":

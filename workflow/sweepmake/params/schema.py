@@ -14,6 +14,7 @@ from typing import Any
 from sweepmake.params.config import Config
 from sweepmake.params.documents import choices_schema
 from sweepmake.params.first_document import PARAMETER_SCHEMA, VALUE_SCHEMA, FirstDocument
+from sweepmake.params.guard_keys import SilenceKeys, SuccessKeys
 from sweepmake.params.kinds import Key, keys_of, keys_schema
 from sweepmake.params.log_keys import LogKeys
 from sweepmake.params.metrics_reader import MetricKeys
@@ -21,7 +22,7 @@ from sweepmake.params.stage_options import StageOptions
 
 __all__ = ["config_schema", "documented", "params_schema", "rows", "written"]
 
-TABLES = (LogKeys, StageOptions, MetricKeys)
+TABLES = (LogKeys, StageOptions, SuccessKeys, SilenceKeys, MetricKeys)
 WIDTH = 100
 
 

@@ -32,8 +32,6 @@ from sweepmake.params.documents import (
 )
 from sweepmake.params.first_document import (
     FirstDocument,
-    Stage,
-    build_stages,
     metric_options,
     read_first_document,
     settle,
@@ -41,6 +39,7 @@ from sweepmake.params.first_document import (
 from sweepmake.params.metrics import MetricOptions
 from sweepmake.params.name_template import NameTemplate, parse_name_template
 from sweepmake.params.naming import Entry, Value, identity, join_entries, name_entry
+from sweepmake.params.stages import Stage, build_stages
 from sweepmake.params.yaml_reader import Plain, Scalar, Source, read_yaml
 
 __all__ = ["PlannedExperiment", "Stage", "Sweep", "Value", "read_sweep"]
@@ -126,7 +125,7 @@ def read_sweep(
     built = build_stages(source, first, known)
     plan = _Plan(source, first, built, stages, tuple(sorted(known | first.default.keys())))
     drafts, duplicates = plan.collect(select_titles(source, documents, titles), sample, sample_seed)
-    used = frozenset().union(*[stage.template.parameters for stage in built])
+    used = frozenset().union(*[stage.parameters for stage in built])
     present = {name for draft in drafts for name in draft.parameters}
     return Sweep(
         file=source.file,
@@ -235,7 +234,7 @@ class _Plan:
 
     def _needed(self, stages: set[str]) -> tuple[str, ...]:
         """Return the parameters that the templates of these stages use."""
-        used = [stage.template.parameters for stage in self._stages if stage.name in stages]
+        used = [stage.parameters for stage in self._stages if stage.name in stages]
         return tuple(sorted(frozenset().union(*used)))
 
     def _choice(self, key: str, scalar: Scalar) -> _Choice:
@@ -260,7 +259,7 @@ class _Plan:
         stage = next(
             stage.name
             for stage in self._stages
-            if stage.name in stages and name in stage.template.parameters
+            if stage.name in stages and name in stage.parameters
         )
         if not null:
             return self._source.error(

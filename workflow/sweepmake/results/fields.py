@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -139,7 +140,8 @@ def _note(outcome: Outcome, failure: Failure | None) -> Cell:
         running = [stage for stage in outcome.stages if stage.status == "running"]
         attempts = [f", attempt {run.attempt}" if run.attempt > 1 else "" for run in running]
         return "; ".join(
-            run.stage + attempt for run, attempt in zip(running, attempts, strict=True)
+            run.stage + attempt + _silence(run)
+            for run, attempt in zip(running, attempts, strict=True)
         )
     if failure is not None:
         code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
@@ -154,6 +156,13 @@ def _note(outcome: Outcome, failure: Failure | None) -> Cell:
     if outcome.status == "finished" and outcome.summary and not _has_metrics(outcome):
         return "no metric in its logs"
     return None
+
+
+def _silence(run: StageOutcome) -> str:
+    if run.silent_since is None:
+        return ""
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.silent_since))
+    return f", has written nothing since {since}"
 
 
 def _has_metrics(outcome: Outcome) -> bool:

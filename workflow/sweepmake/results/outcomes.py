@@ -24,6 +24,7 @@ STATUSES = (
     "interrupted",
     "lost",
     "outdated",
+    "held back",
     "unfinished",
     "not started",
     "unreadable",
@@ -32,7 +33,9 @@ STATUSES = (
 
 "outdated": a stage has finished, but params.yaml has another command for it now: it runs again.
 "lost": the machine or the process died, nobody knows how the run ended. "unfinished": some stages
-have finished, the next has not started. "unreadable": logs made elsewhere that cannot be read.
+have finished, the next has not started. "held back": mlrunner finished a stage with another
+command, and nothing starts in its folder without the user's word. "unreadable": logs made elsewhere
+that cannot be read.
 """
 
 
@@ -42,7 +45,7 @@ class StageOutcome:
 
     Attributes:
         stage: its name.
-        status: one of STATUSES, but for "unfinished" and "unreadable".
+        status: one of STATUSES, but for "held back", "unfinished" and "unreadable".
         exit_code: None while it runs, or where nobody knows.
         started, ended: seconds since the epoch.
         wall_time_s, cpu_time_s: seconds.
@@ -51,6 +54,8 @@ class StageOutcome:
         attempt: which attempt this was, from 1.
         log: its log, "" where there is none.
         host, command, commit: where and what was run; the git commit of the working directory.
+        kind, reason: the kind of failure and why, where the stage runner has found it; else "".
+        silent_since: when it last wrote, in seconds since the epoch, where it is reported as hung.
     """
 
     stage: str
@@ -67,6 +72,9 @@ class StageOutcome:
     host: str = ""
     command: str = ""
     commit: str = ""
+    kind: str = ""
+    reason: str = ""
+    silent_since: float | None = None
 
     @property
     def gpu_time_s(self) -> float | None:
@@ -112,6 +120,8 @@ def read_outcome(study: Study, experiment: Experiment) -> Outcome:
             for stage in experiment.stages
         )
         status = _overall([stage.status for stage in stages])
+        if experiment.held and status in ("outdated", "unfinished", "not started"):
+            return Outcome(experiment, "held back", stages, summary)
         if status == "not started" and not any(
             experiment.find_logs(stage) for stage in study.stages
         ):
@@ -136,6 +146,8 @@ def _stage(experiment: Experiment, stage: str) -> StageOutcome:
     """Return how a stage stands, by the record that the stage runner keeps."""
     path = f"{experiment.records}/{stage}.json"
     record = read_record(path)
+    if stage in experiment.to_adopt:
+        record = dict(experiment.to_adopt[stage])
     if record is None:
         return StageOutcome(stage, "not started")
     status, code = str(record.get("state", "lost")), record.get("exit_code")
@@ -163,6 +175,9 @@ def _stage(experiment: Experiment, stage: str) -> StageOutcome:
         host=str(record.get("host") or ""),
         command=str(record.get("command") or ""),
         commit=str(record.get("commit") or ""),
+        kind=str(record.get("kind") or ""),
+        reason=str(record.get("reason") or ""),
+        silent_since=as_number(record.get("silent_since")),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweepmake.elsewhere import find_experiments, keep_out
+from sweepmake.elsewhere.left_runs import look
 from sweepmake.params.config import merge_metric_options, read_config
 from sweepmake.params.metrics import MetricOptions, metrics_to_json
 from sweepmake.plan import RECORDS, literal, make_plan
@@ -48,9 +49,14 @@ class Study:
         return f"{literal(self.results)}/{{experiment}}/{file}"
 
     def files(self, file: str) -> list[str]:
-        """Return the path of that derived file of every experiment, for Snakemake."""
+        """Return the path of that derived file of every experiment, for Snakemake.
+
+        Not of those that are held back: their runs would have to start first.
+        """
         return [
-            literal(f"{self.results}/{experiment.name}/{file}") for experiment in self.experiments
+            literal(f"{self.results}/{experiment.name}/{file}")
+            for experiment in self.experiments
+            if not experiment.held
         ]
 
     def marker(self, file: str) -> str:
@@ -94,7 +100,7 @@ def make_study(config: Config) -> Study:
     """
     if config.log_folder is not None:
         return study_of_logs(config)
-    return study_of_plan(make_plan(config), commands=True)
+    return study_of_plan(look(make_plan(config)), commands=True)
 
 
 def study_of_logs(config: Config) -> Study:
@@ -140,6 +146,8 @@ def study_of_plan(plan: Plan, *, commands: bool = False) -> Study:
             stages=experiment.stages,
             suffix=plan.suffix(name),
             commands=plan.fingerprints(name) if commands else {},
+            problem=plan.kept.held.get(name, ""),
+            to_adopt=plan.kept.found.get(name, {}),
         )
         for name, experiment in plan.experiments.items()
     )

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sweepmake.runs.stage import Run
+    from sweepmake.runs.run import Run
 
 __all__ = ["close_record", "make_good", "open_log", "save", "write_param"]
 

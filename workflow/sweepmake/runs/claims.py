@@ -19,7 +19,7 @@ from sweepmake.runs.batch_job import batch_job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Claim", "Holder", "is_alive", "this_process"]
 
@@ -158,11 +158,14 @@ class Claim:
         """Whether this process holds it."""
         return self.file >= 0
 
-    def take(self, holder: Holder) -> Holder | None:
+    def take(
+        self, holder: Holder, to_text: Callable[[Holder], str] = Holder.to_text
+    ) -> Holder | None:
         """Take the claim; return None, or who has it already.
 
         Args:
             holder: who takes it.
+            to_text: how that is written into the file.
 
         Raises:
             OSError: the file cannot be opened or locked.
@@ -185,7 +188,7 @@ class Claim:
                 os.close(file)
                 raise
             else:
-                if self._keep(file, holder):
+                if self._keep(file, to_text(holder)):
                     return None
 
     def wait(self, holder: Holder) -> None:
@@ -197,7 +200,7 @@ class Claim:
             except BaseException:
                 os.close(file)
                 raise
-            self._keep(file, holder)
+            self._keep(file, holder.to_text())
 
     def hand_down(self) -> None:
         """Let the processes that this one starts hold it too: it is free when all have ended."""
@@ -208,12 +211,7 @@ class Claim:
 
         Where the disk is full, nobody is told: the claim is held all the same.
         """
-        data = holder.to_text().encode("utf-8", "backslashreplace")[:_LONGEST]
-        try:
-            os.ftruncate(self.file, 0)
-            os.pwrite(self.file, data, 0)
-        except OSError:
-            return
+        self._write(holder.to_text())
 
     def release(self) -> None:
         """Free it at once, also where a process left behind has inherited it."""
@@ -228,7 +226,7 @@ class Claim:
     def _open(self) -> int:
         return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
-    def _keep(self, file: int, holder: Holder) -> bool:
+    def _keep(self, file: int, text: str) -> bool:
         """Keep a locked file; return False where it has been removed and is no claim any more."""
         try:
             there = os.stat(self.path)
@@ -239,8 +237,16 @@ class Claim:
             os.close(file)
             return False
         self.file = file
-        self.tell(holder)
+        self._write(text)
         return True
+
+    def _write(self, text: str) -> None:
+        data = text.encode("utf-8", "backslashreplace")[:_LONGEST]
+        try:
+            os.ftruncate(self.file, 0)
+            os.pwrite(self.file, data, 0)
+        except OSError:
+            return
 
 
 def _read(file: int) -> Holder:

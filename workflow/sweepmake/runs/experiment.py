@@ -27,7 +27,10 @@ class Experiment:
             made elsewhere); else they are found by their names.
         commands: stage → its filled command, as the record of its run has it; {} where nobody asks
             whether a run was of the command that stands in params.yaml now.
-        problem: why there is nothing to read, in words for the table ("empty log"); "" otherwise.
+        problem: why there is nothing to read, or nothing is started, in words for the table ("empty
+            log"); "" otherwise.
+        to_adopt: stage → the record of a run that another program finished, and that the next
+            start of the sweep adopts.
     """
 
     name: str
@@ -39,6 +42,12 @@ class Experiment:
     logs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    to_adopt: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    @property
+    def held(self) -> bool:
+        """Whether an experiment of a sweep is held back: nothing may start in its folder."""
+        return bool(self.records and self.problem)
 
     def find_logs(self, stage: str) -> tuple[Path, ...]:
         """Return the logs of the newest run of a stage: its attempts, oldest first."""

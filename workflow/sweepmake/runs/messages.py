@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from sweepmake.visible import visible
+
 __all__ = ["describe", "say", "tail"]
 
 TAIL_LINES = 10
@@ -12,6 +14,7 @@ TAIL_BYTES = 8192
 
 def say(text: str, colour: int = 0) -> None:
     """Write one message for the user, in one write, so that runs do not cut into each other."""
+    text = visible(text)
     if colour and os.isatty(2) and "NO_COLOR" not in os.environ:
         text = f"\x1b[{colour}m{text}\x1b[0m"
     try:

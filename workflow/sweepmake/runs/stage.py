@@ -22,75 +22,19 @@ from sweepmake.runs import claims, records, slots
 from sweepmake.runs.bookkeeping import close_record, make_good, open_log, save, write_param
 from sweepmake.runs.child import GRACE_S, Child, end_at_once, tee
 from sweepmake.runs.messages import describe, say, tail
+from sweepmake.runs.run import Run
+from sweepmake.visible import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
+
+    from sweepmake.runs.guard import Guard
 
 __all__ = ["Run", "execute", "main"]
 
 ENVIRONMENT = "SWEEPMAKE_"
 _CANNOT_EXECUTE = 126  # what a shell says of it
-
-
-class Run:
-    """One stage of one experiment, as the workflow asks for it.
-
-    Attributes:
-        stage: the stage's name.
-        experiment: the experiment's name.
-        number: its place in the sweep and the sweep's size, "3/16".
-        gpu: how many slots it takes; 0 for a stage that sees no GPU.
-        folder: where `param`, `stat` and the logs go: the experiment's folder.
-        records: the folder of the run's records and marker.
-        log: the file that keeps what the stage runner itself said.
-        quiet: whether it says that to the file alone, and not on the terminal.
-        suffix: "" or, where experiments share a folder, "." and the experiment's name.
-        after: the markers of the stages before it, the nearest first.
-        later: the markers of the stages after it.
-        parameters: the YAML text of `param`, without `_time` and `_scripts`.
-        pieces: the command, cut where the time goes in.
-    """
-
-    __slots__ = (
-        "after",
-        "experiment",
-        "folder",
-        "gpu",
-        "later",
-        "log",
-        "number",
-        "parameters",
-        "pieces",
-        "quiet",
-        "records",
-        "stage",
-        "suffix",
-    )
-
-    def __init__(self, options: Mapping[str, str], pieces: list[str]) -> None:
-        self.stage = options["stage"]
-        self.experiment = options["experiment"]
-        self.number = options["number"]
-        self.gpu = int(options["gpu"])
-        self.folder = options["folder"]
-        self.records = options["records"]
-        self.log = options["log"]
-        self.quiet = False
-        self.suffix = options.get("suffix", "")
-        self.after = [m for m in options.get("after", "").split("\n") if m]
-        self.later = [m for m in options.get("later", "").split("\n") if m]
-        self.parameters = options["parameters"]
-        self.pieces = pieces
-
-    @property
-    def fingerprint(self) -> str:
-        """The filled command less what changes from one invocation to the next."""
-        return "{_time}".join(self.pieces)
-
-    def record_path(self, ending: str) -> str:
-        """The path of one of the run's own files: lock, json, exit or done."""
-        return f"{self.records}/{self.stage}.{ending}"
 
 
 def main(arguments: list[str]) -> int:
@@ -123,7 +67,7 @@ def execute(run: Run, environment: MutableMapping[str, str]) -> int:
         return _execute(run, settings, environment)
     except OSError as error:
         # a full disk, a folder that is gone or read-only, a name that is too long, …
-        _tell(run, f"FAIL    {describe(error)}, {_place(run)}", colour=31)
+        _tell(run, f"FAIL    {describe(error)}, {run.place}", colour=31)
         return 1
 
 
@@ -139,6 +83,8 @@ def _execute(run: Run, settings: Mapping[str, str], environment: MutableMapping[
                 _finish_again(run, before)
                 return 0
         attempt = 1 if before is None else int(str(before.get("attempt", 0))) + 1
+        if refusal := _refusal(run, before, upstream, settings):
+            return refusal
         lease = _lease(run, settings, environment)
         try:
             return _attempt(run, attempt, upstream, lock, settings, environment)
@@ -162,7 +108,7 @@ def _lock_run(run: Run, environment: Mapping[str, str]) -> claims.Claim:
     lock = claims.Claim(run.record_path("lock"))
     ours = claims.this_process(f"{run.stage} of {run.experiment}", environment)
     if other := lock.take(ours):
-        _tell(run, f"WAIT    an earlier run is still alive ({other}), {_place(run)}", colour=33)
+        _tell(run, f"WAIT    an earlier run is still alive ({other}), {run.place}", colour=33)
         lock.wait(ours)
     lock.hand_down()
     return lock
@@ -179,6 +125,10 @@ def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
         record["exit_code"] = code
         record["ended"] = ended
         record["wall_time_s"] = round(ended - float(str(record["started"])), 3)
+    if "guard" in run.options:
+        from sweepmake.runs import watch
+
+        watch.judge(run, record)
     if problem := close_record(run, record, later=True):
         raise problem
     return record
@@ -187,13 +137,36 @@ def _settle(run: Run, record: dict[str, object]) -> dict[str, object]:
 def _is_done(
     run: Run, record: Mapping[str, object], upstream: str, settings: Mapping[str, str]
 ) -> bool:
-    forced = settings.get("SWEEPMAKE_FORCE", "").split("\n")
     return (
         record.get("state") == "finished"
         and record.get("fingerprint") == run.fingerprint
         and record.get("after") == upstream
-        and not {"*", run.stage, run.record_path("done")} & set(forced)
+        and not _is_forced(run, settings)
     )
+
+
+def _is_forced(run: Run, settings: Mapping[str, str]) -> bool:
+    forced = settings.get("SWEEPMAKE_FORCE", "").split("\n")
+    return bool({"*", run.stage, run.record_path("done")} & set(forced))
+
+
+def _refusal(
+    run: Run, before: dict[str, object] | None, upstream: str, settings: Mapping[str, str]
+) -> int:
+    """Return the exit code of a run that failed in this invocation and is not tried again, else 0.
+
+    It also waits before another try, and lets the run go on where an earlier attempt stopped.
+    """
+    ours = settings.get("SWEEPMAKE_INVOCATION", "")
+    again = bool(before and before.get("invocation") == ours and before["state"] != "finished")
+    if not again and "guard" not in run.options:
+        return 0
+    from sweepmake.runs import watch
+
+    watch.resume(run, before, upstream, afresh=_is_forced(run, settings) and not again)
+    if again and before and watch.try_again(run, before, _teller(run)).refusal:
+        return int(str(before.get("exit_code") or 1))
+    return 0
 
 
 def _upstream(run: Run) -> str:
@@ -210,7 +183,7 @@ def _finish_again(run: Run, record: Mapping[str, object]) -> None:
     done = run.record_path("done")
     save(done, f"{record['id']}\n")
     os.utime(done, (ended, ended))
-    _tell(run, f"SKIP    finished already, {_place(run)}", colour=32)
+    _tell(run, f"SKIP    finished already, {run.place}", colour=32)
 
 
 def _lease(
@@ -223,11 +196,16 @@ def _lease(
     listed = settings["SWEEPMAKE_SLOTS"]
     if not listed:
         return None
+    ours = listed.split(";")
+    if run.noted.get("alone"):
+        from sweepmake.runs.retry import alone
+
+        ours = alone(ours, run.gpu)
     lease = slots.acquire(
-        listed.split(";"),
+        ours,
         run.gpu,
         settings["SWEEPMAKE_LOCKS"],
-        lambda: _tell(run, f"WAIT    its GPUs are in use, {_place(run)}", colour=33),
+        lambda: _tell(run, f"WAIT    its GPUs are in use, {run.place}", colour=33),
     )
     environment["CUDA_VISIBLE_DEVICES"] = lease.devices
     return lease
@@ -244,7 +222,7 @@ def _attempt(
     """Run the command once, from the first line of its record to the last."""
     child = Child(
         grace_s=float(settings.get("SWEEPMAKE_GRACE") or GRACE_S),
-        tell=lambda words: _tell(run, f"{words}, {_place(run)}", colour=33),
+        tell=_teller(run),
     )
     child.watch()
     now = settings.get("SWEEPMAKE_TIME") or time.strftime("%Y%m%d.%H%M%S")
@@ -257,18 +235,21 @@ def _attempt(
         raise
     devices = environment.get("CUDA_VISIBLE_DEVICES", "")
     shown = "cpu, " if run.gpu == 0 else f"gpu: {devices}, "
-    _tell(run, f"START   {shown}{_place(run)}")
+    _tell(run, f"START   {shown}{run.place}")
     try:
         debug = bool(settings.get("SWEEPMAKE_DEBUG"))
         copy, output = tee(file) if debug else (0, file)
-        child.start(str(record["command"]), run.record_path("exit"), output, environment)
+        guard = _guard(run, record)
+        command = _as_executed(run, str(record["command"]), guard)
+        child.start(command, run.record_path("exit"), output, environment)
     except OSError:
         record.update(state="failed", ended=round(time.time(), 3), exit_code=_CANNOT_EXECUTE)
         close_record(run, record)
         raise
     lock.tell(claims.this_process(f"{run.stage} of {run.experiment}", environment, child.pid))
     try:
-        code, usage = child.wait()
+        look = (lambda: guard.look(child.pid)) if guard and guard.watches else None
+        code, usage = child.wait(look)
     except BaseException:
         child.kill()  # nothing may be unlocked while it lives
         raise
@@ -281,7 +262,28 @@ def _attempt(
     record["cpu_time_s"] = round(usage.ru_utime + usage.ru_stime, 3)
     record["max_memory_mb"] = round(usage.ru_maxrss / 1024, 1)
     record["exit_code"] = code
-    return _close(run, record, code or 128 + child.caught)
+    if guard and not child.interrupted:
+        from sweepmake.runs import watch
+
+        watch.judge_end(run, guard, record)
+    return _close(run, record, code or (128 + child.caught if child.caught else 1))
+
+
+def _guard(run: Run, record: dict[str, object]) -> Guard | None:
+    """Return what watches an attempt, None where its stage asks for nothing of the kind."""
+    if "guard" not in run.options:
+        return None
+    from sweepmake.runs import watch
+
+    return watch.begin_guard(run, record, _teller(run))
+
+
+def _as_executed(run: Run, command: str, guard: Guard | None) -> str:
+    """Return a command with what its shell is to do first, which decides about no rerun."""
+    if "pipefail" in run.options:
+        at = int(run.options["pipefail"])  # behind the start of a container
+        command = f"{command[:at]}set -o pipefail; {command[at:]}"
+    return guard.cgroup.entry + command if guard and guard.cgroup else command
 
 
 def _close(run: Run, record: Mapping[str, object], code: int) -> int:
@@ -299,7 +301,7 @@ def _close(run: Run, record: Mapping[str, object], code: int) -> int:
     if problem:
         what = "finished, but the system says" if is_finished else "of its end the system says"
         later = "the same command again puts it right"
-        _tell(run, f"FAIL    {what}: {describe(problem)}; {later}, {_place(run)}", colour=31)
+        _tell(run, f"FAIL    {what}: {describe(problem)}; {later}, {run.place}", colour=31)
         return 1 if is_finished else code
     return 0 if is_finished else code
 
@@ -315,7 +317,7 @@ def _open_record(
 ) -> dict[str, object]:
     """Write down that the run starts, before it does: its record, `param` and `stat`."""
     devices = environment.get("CUDA_VISIBLE_DEVICES", "")
-    command = now.join(run.pieces)
+    command = now.join(run.resumed or run.pieces)
     started = round(time.time(), 3)
     record: dict[str, object] = {
         "id": f"{now}-{os.getpid()}-{started}",
@@ -339,6 +341,8 @@ def _open_record(
         "log": log,
         "command": command,
         "fingerprint": run.fingerprint,
+        "invocation": settings.get("SWEEPMAKE_INVOCATION"),
+        **run.noted,
     }
     # the shells write into it, later in place, so that a disk that is full by then has room for it
     records.write_small(run.record_path("exit"), "-\n")
@@ -367,19 +371,23 @@ def _report_failure(run: Run, record: Mapping[str, object]) -> None:
         how = f"interrupted, {how}"
     elif code > 128:
         how += f" (signal {code - 128})"
+    if record.get("reason"):
+        how += f", {record['reason']}"
     last = tail(str(record["log"]), interrupted=record["state"] == "interrupted")
-    lines = [f"FAIL    {how}, {_place(run)}", f"        {record['log']}{':' if last else ''}"]
+    lines = [f"FAIL    {how}, {run.place}", f"        {record['log']}{':' if last else ''}"]
     lines += [f"        | {line}" for line in last]
     if record["state"] != "interrupted" and not last:
         lines += ["        (nothing was written)"]
     _tell(run, "\n".join(lines), colour=31)
 
 
-def _place(run: Run) -> str:
-    return f"{run.stage}: {run.number}, {run.folder}{run.suffix and '  ' + run.experiment}"
+def _teller(run: Run) -> Callable[[str], None]:
+    """Return what tells the user a few words about a run."""
+    return lambda words: _tell(run, f"{words}, {run.place}", colour=33)
 
 
 def _tell(run: Run, text: str, colour: int = 0) -> None:
+    text = visible(text)  # the log is shown on a terminal, too
     try:
         records.append_line(run.log, text + "\n")
     except OSError:

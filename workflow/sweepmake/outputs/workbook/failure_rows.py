@@ -18,6 +18,7 @@ _COLUMNS = (
     Column("kind", "kind of failure", "experiment"),
     Column("rank", "rank", "experiment"),
     Column("last_line", "last log line", "experiment"),
+    Column("hint", "what to do", "experiment"),
     Column("attempts", "attempts", "experiment"),
     Column("host", "host", "experiment"),
     Column("log", "log", "link"),
@@ -53,6 +54,7 @@ def _row(study: Study, table: Table, outcome: Outcome) -> tuple[Cell, ...]:
             "kind": failure.kind,
             "rank": failure.rank,
             "last_line": failure.last_line or None,
+            "hint": failure.hint,
         }
     else:
         cells["kind"] = outcome.experiment.problem

@@ -37,6 +37,7 @@ STATUS_FILLS = {
     "interrupted": "FBE3C8",
     "lost": "FBE3C8",
     "outdated": "FFF6CC",
+    "held back": "FBE3C8",
     "unfinished": "FFF6CC",
     "not started": "ECECEC",
     "unreadable": "E6DCEC",
