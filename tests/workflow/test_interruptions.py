@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,6 +104,20 @@ def test_ctrl_c_stops_the_runs_and_the_command_goes_on_later(waiting: Project) -
     said, _ = again.communicate(timeout=SECONDS)
     assert again.returncode == 0, said
     assert "Runs: 4 finished" in said
+
+
+def test_the_grace_time_of_the_settings_reaches_the_runs(project: Project) -> None:
+    """Ctrl-C, and a training that ignores it: it is killed, and no sooner."""
+    project.write(
+        "template: {train: 'trap \"\" INT TERM; touch started-1; sleep 300; sleep 300'}\n"
+    )
+    workflow = project.start("--config", "grace=2")
+    wait_for_starts(project, 1)
+    began = time.monotonic()
+    os.killpg(workflow.pid, signal.SIGINT)
+    said, _ = workflow.communicate(timeout=SECONDS)
+    assert 1.9 < time.monotonic() - began < 19
+    assert "FAIL    interrupted, exit code 137, train: 1/1" in said
 
 
 def test_a_second_workflow_on_the_same_output_is_refused(waiting: Project) -> None:
