@@ -103,6 +103,20 @@ def test_of_many_failures_the_first_twenty_are_named(
         ]  # fmt: skip
 
 
+def test_the_kind_of_a_failure_stands_below_it_with_what_helps(plan: Plan) -> None:
+    """As the end of its log tells."""
+    name = next(iter(plan.experiments))
+    folder = Path(plan.records(name))
+    folder.mkdir(parents=True)
+    Path("the.log").write_text("ModuleNotFoundError: No module named 'torch'\n")
+    record = {"state": "failed", "started": 1.0, "ended": 2.0, "exit_code": 1, "log": "the.log"}
+    (folder / "train.json").write_text(json.dumps(record))
+    line, below = outcome(plan, since=0.0).splitlines()[1:3]
+    assert line == f"  FAILED      train: output/{name}  (log: the.log)"
+    assert below.startswith("              missing module: ")
+    assert "install" in below
+
+
 def test_runs_that_still_run_are_counted(plan: Plan) -> None:
     """Beside those that wait, and without advice: nothing has failed."""
     folder = Path(plan.records(next(iter(plan.experiments))))

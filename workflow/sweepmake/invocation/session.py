@@ -168,7 +168,7 @@ def outcome(plan: Plan, since: float) -> str:
         since: when this invocation began, in seconds since the epoch.
     """
     counts: Counter[str] = Counter()
-    failed: list[str] = []
+    failed: list[tuple[str, Mapping[str, object]]] = []
     for name, experiment in plan.experiments.items():
         old = outdated(plan.records(name), experiment.stages)
         for stage in experiment.stages:
@@ -181,7 +181,8 @@ def outcome(plan: Plan, since: float) -> str:
             counts[state] += 1
             if state in ("failed", "interrupted", "lost"):
                 log = record.get("log", "")
-                failed.append(f"  {state.upper():<12}{stage}: {plan.folder(name)}  (log: {log})")
+                line = f"  {state.upper():<12}{stage}: {plan.folder(name)}  (log: {log})"
+                failed.append((line, record))
     shown = [
         ("finished", "finished"),
         ("finished before", "skipped (finished before)"),
@@ -195,12 +196,25 @@ def outcome(plan: Plan, since: float) -> str:
     parts = [f"{counts[key]} {label}" for key, label in shown if counts[key]]
     lines = [f"Runs: {', '.join(parts) or 'none'}"]
     lines += held_lines(plan)
-    lines += failed[:_MOST_SHOWN]
+    for line, of_run in failed[:_MOST_SHOWN]:
+        lines += [line, *_what_helps(of_run)]
     if len(failed) > _MOST_SHOWN:
         lines.append(f"  … and {len(failed) - _MOST_SHOWN} more")
     if failed:
         lines.append("The same command again runs these, and what comes after them, and no others.")
     return "\n".join(lines)
+
+
+def _what_helps(record: Mapping[str, object]) -> list[str]:
+    """Return a line with the kind of a failure and what helps, none where that is not known."""
+    if record.get("state") != "failed":
+        return []
+    from sweepmake.results.ended_run import describe_run  # seldom needed
+
+    failure = describe_run(record)
+    if failure is None or failure.kind == "failed":
+        return []
+    return [f"{'':14}{failure.kind}: {failure.hint}"]
 
 
 def import_ahead() -> None:
