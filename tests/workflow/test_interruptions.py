@@ -108,9 +108,8 @@ def test_ctrl_c_stops_the_runs_and_the_command_goes_on_later(waiting: Project) -
 
 def test_the_grace_time_of_the_settings_reaches_the_runs(project: Project) -> None:
     """Ctrl-C, and a training that ignores it: it is killed, and no sooner."""
-    project.write(
-        "template: {train: 'trap \"\" INT TERM; touch started-1; sleep 300; sleep 300'}\n"
-    )
+    deaf = 'trap "" INT TERM; touch started-{a}; sleep 300; sleep 300'
+    project.write(f"template: {{train: '{deaf}'}}\n---\na: [1]\n")
     workflow = project.start("--config", "grace=2")
     wait_for_starts(project, 1)
     began = time.monotonic()

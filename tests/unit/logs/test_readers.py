@@ -114,9 +114,9 @@ def test_keras2_values(read) -> None:
 def test_keras2_unknown_number_of_steps(read) -> None:
     """A generator of unknown length gives rows without steps_per_epoch."""
     got = read("Epoch 1/2\n      5/Unknown - 1s 20ms/step - loss: 0.8534")
-    assert got.rows[0] == {
-        "epoch": "1", "step": "5", "time_per_step_s": "0.02", "loss": "0.8534", "eta_s": "0",
-    } or "steps_per_epoch" not in got.rows[0]  # fmt: skip
+    assert got.rows == [
+        {"epoch": "1", "step": "5", "time_per_step_s": "0.02", "loss": "0.8534", "eta_s": "0"}
+    ]
 
 
 def test_keras_evaluation_is_outside_epochs(read) -> None:
@@ -130,6 +130,18 @@ def test_keras_evaluation_is_outside_epochs(read) -> None:
         (None, "1", "0.7000"),
         (None, "3", "0.6000"),
     ]
+
+
+def test_keras3_evaluation_is_outside_epochs(read) -> None:
+    """The full bar, drawn twice, is the last of its epoch; what follows is none of its rows."""
+    got = read(
+        "Epoch 1/1\n1/2 \u2501\u2501 1s 5ms/step - loss: 0.9\r2/2 \u2501\u2501 0s 5ms/step - loss: 0.5\r"
+        "2/2 \u2501\u2501 1s 9ms/step - loss: 0.5 - val_loss: 0.4\n"
+        "1/2 \u2501\u2501 1s 5ms/step - loss: 0.7\r2/2 \u2501\u2501 1s 5ms/step - loss: 0.6\n"
+    )
+    assert [(row.get("epoch"), row["step"], row["loss"]) for row in got.rows] == [
+        ("1", "1", "0.9"), ("1", "2", "0.5"), (None, "1", "0.7"), (None, "2", "0.6"),
+    ]  # fmt: skip
 
 
 def test_bars_of_callbacks_leave_the_epoch_alone(read) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sweepmake.errors import InputError
 from sweepmake.outputs import refresh as refresh_module
 from sweepmake.outputs.refresh import refresh
 from sweepmake.params.metrics import MetricOptions, MetricPattern
@@ -121,6 +123,47 @@ def test_plots_alone_are_drawn_again(study: Study) -> None:
     refresh(study, cores=2)
     changed = {key for key, time in times(study).items() if time != made[key]}
     assert changed == {"a/ranks.pdf"}
+
+
+def test_logs_of_an_outdated_stage_tell_nothing(study: Study, tmp_path: Path) -> None:
+    """It ran before the stage whose work it builds on ran again."""
+    folder = tmp_path / "a"
+    (folder / "records").mkdir(parents=True)
+    for stage, started in (("train", 200.0), ("test", 100.0)):
+        (folder / f"log.{stage}.20261121.214150").write_text("epoch=1 loss=0.5\n")
+        record = {"stage": stage, "state": "finished", "started": started}
+        (folder / f"records/{stage}.json").write_text(json.dumps(record))
+    one = Experiment("a", {}, str(folder), str(folder / "records"), ("train", "test"))
+    study = replace(study, experiments=(one,), stages=("train", "test"))
+    assert refresh(study, cores=1) == []
+    assert list(read_summary(study.result(one, "metrics.json"))["stages"]) == ["train"]
+    (folder / "records/test.json").write_text(json.dumps({**record, "started": 300.0}))
+    assert refresh(study, cores=1) == []
+    assert list(read_summary(study.result(one, "metrics.json"))["stages"]) == ["train", "test"]
+
+
+def test_what_goes_wrong_with_an_experiment_is_one_line(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name and the reason, also where the fault is ours; an error of input as it is told."""
+    experiment = study.experiments[0]
+    one = refresh_module._refresh_experiment
+    assert one(study, experiment) == ""
+
+    def fail(error: Exception) -> Any:
+        def raising(*_: object, **__: object) -> None:
+            raise error
+
+        return raising
+
+    study.result(experiment, "metrics.json").unlink()
+    for error, words in (
+        (InputError("bad", file="f", line=3), "a: f:3: bad"),
+        (PermissionError(13, "Permission denied", "f"), "a: 'f': Permission denied"),
+        (KeyError("x"), "a: KeyError: 'x'"),
+    ):
+        monkeypatch.setattr(refresh_module, "parse_logs", fail(error))
+        assert one(study, experiment) == words
 
 
 def test_a_process_that_dies_costs_its_own_experiment_only(

@@ -16,7 +16,10 @@ _ELAPSED = re.compile(r"(?:\d+s|[\d:]+)", re.ASCII)
 
 
 class Bar(NamedTuple):
-    """The fields of one bar or line: `steps` is "" when Keras does not know it (`5/Unknown`)."""
+    """The fields of one bar or line: `steps` is "" when Keras does not know it (`5/Unknown`).
+
+    No further step of the epoch follows a `final` one.
+    """
 
     step: str
     steps: str
@@ -24,11 +27,6 @@ class Bar(NamedTuple):
     time_per_step_s: str | None
     final: bool
     values: dict[str, str]
-
-    @property
-    def ends(self) -> bool:
-        """Whether no further step of the epoch follows."""
-        return self.final and (self.step == self.steps or self.eta_s is None)
 
 
 def fields(text: str) -> tuple[str | None, str | None, bool, dict[str, str]] | None:
@@ -146,7 +144,7 @@ class KerasEpochs:
             epoch=self._epoch_of(bar),
             step=bar.step,
             steps_per_epoch=bar.steps or None,
-            eta_s="0" if bar.ends else bar.eta_s,
+            eta_s="0" if bar.final else bar.eta_s,
             time_per_step_s=bar.time_per_step_s,
             kind="progress",
         )
@@ -165,7 +163,7 @@ class KerasEpochs:
         epoch = self.epoch if self.open or key == self._closed_by else ""
         self._step, self._steps, self._closed_by = step, bar.steps, None
         self._bars += 1
-        if self.open and bar.ends:
+        if self.open and bar.final:
             self.open = False
             self._plain_end = self._plain_end or not self._glued_seen
             self._closed_by = key if bar.step == bar.steps and bar.eta_s is not None else None
