@@ -157,6 +157,24 @@ def test_a_curve_that_diverged_leaves_the_axis_unless_it_is_named(tmp_path: Path
     assert many.get_ylim()[0] < -50
 
 
+def test_a_curve_that_touches_the_end_of_the_axis_has_not_left_it(tmp_path: Path) -> None:
+    """Above and below."""
+    grid = {"lr": [float(at) for at in range(60)]}
+    comparison = compared(tmp_path, grid, values=[1 - at / 100 for at in range(60)])
+
+    def notes(y: float) -> str:
+        found = curves(*[[0.2, 0.4, 0.6]] * 59, [0.4, y])
+        return " ".join(curves_notes(found, comparison))
+
+    (low, _), (_, high) = (
+        drawn_curves(curves(*[[0.2, 0.4, 0.6]] * 59, [0.4, y]), comparison).get_ylim()
+        for y in (-50.0, 50.0)
+    )
+    assert "leave the axis" not in notes(high) + notes(low)
+    assert "Curves that leave the axis: 1." in notes(math.nextafter(high, 99))
+    assert "Curves that leave the axis: 1." in notes(math.nextafter(low, -99))
+
+
 def test_a_metric_that_spans_decades_has_a_logarithmic_axis(tmp_path: Path) -> None:
     comparison = compared(tmp_path, {"lr": [1]}, objective="loss", mode="min")
     axes = drawn_curves(curves([100.0, 1.0, 0.01], metric="loss"), comparison)
@@ -441,6 +459,16 @@ def test_parallel_lines_run_through_all_values_and_the_best_lies_on_top(tmp_path
     assert texts["0.001"] == (2 - 0.025, 0.0)
     assert texts["objective"] == (3, -0.1)
     assert grid_notes(comparison) == ["Each line is an experiment. Orange: the best."]
+
+
+def test_parallel_axes_have_the_ticks_that_lie_on_them(tmp_path: Path) -> None:
+    """Where an outlier is beyond the objective's axis, the ticks on the way to it are left out."""
+    grid = {"x": list(range(10)), "y": list(range(5)), "z": [1, 2]}
+    comparison = compared(tmp_path, grid, values=[-50.0, *(0.5 + at / 250 for at in range(99))])
+    (axes,) = axes_of(lambda figure: draw_grid(figure, comparison))
+    ticks = [text for text in axes.texts if text.get_position()[0] == 3 - 0.025]
+    assert [text.get_text() for text in ticks] == ["0"]
+    assert all(0 <= text.get_position()[1] <= 1 for text in ticks)
 
 
 def test_of_many_parameters_the_nine_that_tell_most_have_an_axis(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ def round_ticks(
         quarters: whether steps may be 2.5 of a power of ten.
     """
     steps = [1, 2, 2.5, 5, 10] if quarters else [1, 2, 5, 10]
-    locator = MaxNLocator(most, integer=whole, steps=steps)
+    locator = MaxNLocator(most, steps=steps)
     slack = 1e-9 * (high - low)
     found = [float(at) for at in locator.tick_values(low, high)]
     found = [at for at in found if low - slack <= at <= high + slack]
-    # the locator may give 3.0000000000000004
+    # steps below one are parts of one; the locator may give 3.0000000000000004
     return [float(round(at)) for at in found if abs(at - round(at)) < 1e-9] if whole else found
 
 
