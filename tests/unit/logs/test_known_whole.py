@@ -114,14 +114,14 @@ def test_a_metric_outside_the_epochs_has_a_best(tmp_path: Path) -> None:
     assert metric["best"]["val_acc"]["value"] == 0.7
 
 
-def test_a_place_that_is_no_number_moves_no_column(tmp_path: Path) -> None:
-    """An epoch with a decimal comma is left out; a row has as many cells as the header."""
+def test_a_place_with_a_comma_moves_no_column(tmp_path: Path) -> None:
+    """A decimal comma is read, what is no number left out; a row has as many cells as the header."""
     log = tmp_path / "log"
-    log.write_text("ep=0,5 L=0.91\nep=1,0 L=0.81\n")
+    log.write_text("ep=0,5 L=0.91\nep=a,b L=0.81\n")
     options = parse_module.LogOptions(pattern=(r"ep=(?P<epoch>\S+) L=(?P<loss>\S+)",))
     found = parse_logs([StageLogs("train", (log,))], tmp_path / "out", options=options)
     rows = read_history(found.history)
-    assert [(row["epoch"], row["loss"]) for row in rows] == [("", "0.91"), ("", "0.81")]
+    assert [(row["epoch"], row["loss"]) for row in rows] == [("0.5", "0.91"), ("0.5", "0.81")]
     assert all(None not in row for row in rows)
 
 

@@ -69,7 +69,9 @@ def expected(truth: dict, rank: str) -> Iterator[tuple[str, str, dict[str, float
         for epoch in recorded["epochs"]:
             for step, values in epoch["steps"]:
                 if step % 2 == 0:  # Lightning's default refreshes
-                    logged = epoch["logs"] if step == epoch["steps_run"] else values
+                    # the bar still shows the evaluation of the epoch before
+                    own = {n: v for n, v in values.items() if not n.startswith("val_")}
+                    logged = epoch["logs"] if step == epoch["steps_run"] else own
                     yield str(epoch["epoch"]), str(step), logged
 
 

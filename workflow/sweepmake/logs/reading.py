@@ -17,10 +17,12 @@ __all__ = ["ESCAPE", "StreamReader"]
 _SEGMENTS = re.compile(r"[\r\n\x08]+")
 ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])?|\x00+")
 _DIGIT = re.compile(r"[0-9]|\bnan\b", re.IGNORECASE)
+# a line that seems to say how training goes
 _LOOKS = re.compile(
-    r"\b(?:val_)?(?:loss|acc|accuracy)\b['\"]?[:= ]+-?[0-9.]"
-    r"|[0-9]+/[0-9]+ \[[=>.]|- ETA: |[0-9]it/s|s/it\b",
-    re.ASCII,
+    r"(?:loss|acc(?:uracy)?|ppl|perplexity|error|mAP|psnr|rmse|reward)(?:[_@./][\w@./]{0,20})?"
+    r"['\"]?(?:\s{0,20}[:=]\s{0,20}|\s{1,20})['\"]?-?[0-9.]"
+    r"|(?<![0-9])[0-9]{1,18}/[0-9]{1,18} \[[=>.]|- ETA: |[0-9]it/s|s/it\b",
+    re.ASCII | re.IGNORECASE,
 )
 _EARLY = re.compile(r"Epoch (\d+): early stopping\s*", re.ASCII)
 _TIME = re.compile(r"Total time elapsed for training = (\d+(?:\.\d+)?)(?: seconds)?", re.ASCII)
@@ -165,6 +167,10 @@ class StreamReader:
                 self._plain(_without_last_number(segment[: match.start()]))
                 self._plain(match[0])
                 return
+        else:
+            for reader in self._readers:
+                for one in reader.heading(segment):
+                    self._take(reader, one)
         self._other(segment)
 
     def _take(self, reader: Reader, seen: Observation | Block) -> None:

@@ -76,8 +76,9 @@ class LogKeys:
     reader: str | None = key(
         text("a reader's name"),
         None,
-        "the one format to read: `keras2`, `keras3`, `keras_lines`, `fairseq`, `hf_trainer`, "
-        "`json_lines`, `megatron`, `imagenet`, `tqdm`, `pairs`, `regex`",
+        "the one format to read: `ultralytics`, `keras2`, `keras3`, `keras_lines`, `fairseq`, "
+        "`hf_trainer`, `json_lines`, `megatron`, `imagenet`, `tqdm`, `box_tables`, `rl_tables`, "
+        "`darknet`, `columns`, `pairs`, `regex`",
         absent="chosen by what the log shows",
     )
     pattern: tuple[str, ...] = key(

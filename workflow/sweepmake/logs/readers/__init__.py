@@ -14,6 +14,7 @@ __all__ = ["READERS", "Block", "Observation", "Part", "Reader", "make_readers"]
 # Name -> (class, texts of which a segment must have one to be worth a look), in the order in which
 # they are offered a segment: the strict ones first. The module has the reader's name.
 _FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ultralytics": ("Ultralytics", (" all ", "G ", "mAP")),
     "keras2": ("Keras2", ("] - ", "/Unknown - ", "Epoch ")),
     "keras3": ("Keras3", ("/step", "Epoch ")),
     "keras_lines": ("KerasLines", (" - ", "Epoch ")),
@@ -23,7 +24,22 @@ _FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "megatron": ("Megatron", ("iteration",)),
     "imagenet": ("ImageNet", ("][", " * ", "Test: [")),
     "tqdm": ("Tqdm", ("<",)),
-    "pairs": ("Pairs", ("=", ":", "|", "poch", "tep", "ter", "ound", "pdate", "atch")),
+    "box_tables": ("BoxTables", ("\u2502",)),
+    "rl_tables": ("RlTables", ("|",)),
+    "darknet": ("Darknet", (" avg", "Region ")),
+    "columns": ("Columns", ()),
+    "pairs": (
+        "Pairs",
+        ("=", ":", "|", "poch", "tep", "ter", "ound", "pdate", "atch", "tick", "[", "  "),
+    ),
+}
+# texts of which a segment without a number must have one to be told to a reader
+_HEADINGS: dict[str, tuple[str, ...]] = {
+    "ultralytics": ("Epoch ",),
+    "box_tables": ("\u2502",),
+    "rl_tables": ("| ", "----"),
+    "columns": ("poch", "ter ", "tep", "E ", "ound"),
+    "pairs": ("est", "val", "Val", "rain"),
 }
 READERS = (*_FORMATS, "regex")
 
@@ -39,14 +55,27 @@ class _OnDemand(Reader):
 
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
         """Return what the reader says, None when nothing of its format is there."""
-        for mark in self._marks:
-            if mark in text:
-                break
-        else:
-            return None
         if self._reader is None:
+            marks = self._marks or _HEADINGS.get(self.name, ())
+            if not any(mark in text for mark in marks):
+                return None
             self._reader = self._make()
+        else:
+            for mark in self._marks:
+                if mark in text:
+                    break
+            else:
+                if self._marks:
+                    return None
         return self._reader.read(text)
+
+    def heading(self, text: str) -> Sequence[Observation]:
+        """Tell the reader of a segment without a number, once one of its format was there."""
+        if self._reader is None:
+            if not any(mark in text for mark in _HEADINGS.get(self.name, ())):
+                return ()
+            self._reader = self._make()
+        return self._reader.heading(text)
 
     def read_block(self, text: str) -> Iterable[Part] | None:
         """Return what the reader says of a block; it has learned nothing before it was needed."""

@@ -130,6 +130,13 @@ class Reader(Protocol):
         """
         return None
 
+    def heading(self, text: str) -> Sequence[Observation]:
+        """Take note of a segment without a number: a table's header, `Test set:`.
+
+        All readers are told. What it closes (a table's last rule) may be returned.
+        """
+        return ()
+
     def finish(self) -> Sequence[Observation]:
         """Return what was held back until the stream's end."""
         return ()

@@ -5,7 +5,8 @@
     {'loss': '3.901', 'grad_norm': '0.5504', 'learning_rate': '0.004583', 'epoch': '0.3333'}       (5.x)
     {'train_runtime': 0.2413, 'train_loss': 4.133924961090088, 'epoch': 3.0}
 
-The epoch is the fraction that the Trainer prints; these lines carry no step.
+The epoch is the fraction that the Trainer prints; these lines carry no step. A logger's prefix may
+stand in front.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from collections.abc import Sequence
 
 from sweepmake.logs.readers.base import NUMBER, Observation, Reader
+from sweepmake.logs.readers.grammar.prefix import skip_prefix
 from sweepmake.logs.readers.json_lines import split_place
 from sweepmake.metric_names import is_metric
 
@@ -30,6 +32,8 @@ class HfTrainer(Reader):
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
         """Return the dictionary's numbers."""
         text = text.strip()
+        if not text.startswith("{"):
+            text = text[skip_prefix(text)[0] :]
         if not text.startswith("{'") or not text.endswith("}"):
             return None
         values: dict[str, str] = {}

@@ -12,6 +12,8 @@ __all__ = ["Bar", "KerasEpochs", "fields"]
 _HEADER = re.compile(r"(.*?)Epoch (\d+)/(\d+) *", re.ASCII | re.DOTALL)
 _VALUE = re.compile(rf"(.+?): ({NUMBER})(.*)", re.DOTALL)
 _PER_STEP = re.compile(r"(\d+(?:\.\d+)?[mun]?s)/(?:step|sample)", re.ASCII)
+_WHOLE = re.compile(r"-?\d+\.\d{4}(?:e[+-]\d\d)?|nan|inf", re.ASCII)
+_OTHERS = re.compile(r"^[\d.,%:/=-]|\d/\d|\[[=>.]|ETA|: [\d.]|\d: ", re.ASCII)
 _ELAPSED = re.compile(r"(?:\d+s|[\d:]+)", re.ASCII)
 
 
@@ -50,7 +52,7 @@ def fields(text: str) -> tuple[str | None, str | None, bool, dict[str, str]] | N
         match = _VALUE.fullmatch(field)
         if match:
             name, value, rest = match.groups()
-            if rest and not rest.startswith(("Epoch ", "-----")):
+            if rest and not rest.startswith(("Epoch ", "-----")) and not _glued(value, rest):
                 return None
             values[name] = value
             continue
@@ -64,6 +66,15 @@ def fields(text: str) -> tuple[str | None, str | None, bool, dict[str, str]] | N
             elif not word.endswith("/epoch"):
                 return None
     return eta, per_step, final, values
+
+
+def _glued(value: str, rest: str) -> bool:
+    """Return whether a value is whole though the text of a program follows it.
+
+    Keras prints four digits behind the point (`%.4f`, `%.4e`), so `0.6620saving` is whole; text
+    that begins with a digit, or brings another bar, is not told apart.
+    """
+    return _WHOLE.fullmatch(value) is not None and _OTHERS.search(rest) is None
 
 
 class KerasEpochs:
@@ -127,6 +138,12 @@ class KerasEpochs:
         """Return whether the open epoch goes on with this step, of so many."""
         known = self._steps in ("", steps)
         return self.open and not self._validating and known and step > self._step
+
+    def line(self, values: dict[str, str]) -> Observation:
+        """Return the epoch's line of old programs, which has no step: ` - 12s - loss: 0.9500`."""
+        epoch = self.epoch if self.open else ""
+        self.open = False
+        return Observation(values, epoch=epoch)
 
     def place(self, bar: Bar) -> Observation:
         """Return the bar as an observation of the epoch that it belongs to.

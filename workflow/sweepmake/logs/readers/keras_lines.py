@@ -4,7 +4,10 @@
     13/13 - 2s - loss: 0.8709 - accuracy: 0.2186 - val_loss: 0.8622 - 2s/epoch - 182ms/step
     13/13 - 0s - 25ms/step - accuracy: 0.0760 - loss: 0.8638 - val_loss: 0.8566
 
-The first stands under TF 2.2, the second under Keras 2.7 to 2.15, the third under Keras 3.
+     - 12s - loss: 0.9500 - acc: 0.5000 - val_loss: 0.9000
+
+The first stands under TF 2.2, the second under Keras 2.7 to 2.15, the third under Keras 3, the last
+under Keras to 2.2 and TF 1.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from sweepmake.logs.readers.keras import Bar, KerasEpochs, fields
 __all__ = ["KerasLines"]
 
 _LINE = re.compile(r" *(\d+)/(\d+|Unknown) - (\d+m?s|[\d:]+) - (.*)", re.ASCII | re.DOTALL)
+
+_OLD = re.compile(r" - \d+(?:s|s \d+[mu]?s/(?:step|sample)) - (.*)", re.ASCII | re.DOTALL)
 
 
 class KerasLines(Reader):
@@ -34,10 +39,15 @@ class KerasLines(Reader):
             return self._epochs.header(text)
         match = _LINE.fullmatch(text)
         if not match:
-            return None
+            return self._old(text)
         parts = fields(match.group(4))
         if parts is None or not parts[3]:
             return None
         steps = "" if match.group(2) == "Unknown" else match.group(2)
         seen = self._epochs.place(Bar(match.group(1), steps, None, parts[1], True, parts[3]))
         return seen._replace(eta_s=None)
+
+    def _old(self, text: str) -> Observation | None:
+        match = _OLD.fullmatch(text)
+        parts = fields(match.group(1)) if match else None
+        return self._epochs.line(parts[3]) if parts and parts[3] else None

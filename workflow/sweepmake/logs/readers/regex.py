@@ -4,8 +4,9 @@ r"""A reader by regular expression, from the config.
       pattern: 'ep=(?P<epoch>\d+) it=(?P<step>\d+)/(?P<steps_per_epoch>\d+) L=(?P<loss>\S+)'
 
 reads `ep=3 it=40/200 L=0.4351`. The groups epoch, step, steps_per_epoch, total_epochs, eta_s and
-time_per_step_s say where the line stands, if they are numbers; every other named group is a metric
-of that name. The pattern is searched in each line; several patterns are tried in their order.
+time_per_step_s say where the line stands; every other named group is a metric of that name. The
+pattern is searched in each line; several patterns are tried in their order. What a place's group
+captures is a number, or left out; a decimal comma is read (`0,5` is 0.5).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 
 from sweepmake.errors import InputError
 from sweepmake.logs.readers.base import Observation, Reader, is_number, seconds
+from sweepmake.logs.readers.grammar.numbers import plain
 from sweepmake.patience import TooSlowError
 
 __all__ = ["RegexReader", "compile_patterns"]
@@ -51,16 +53,19 @@ class RegexReader(Reader):
 
 def _observation(found: dict[str, str]) -> Observation:
     values = {k: v for k, v in found.items() if k not in _PLACES and is_number(v)}
-    # what is no number ("0,5") would shift the columns
-    place = {k: v for k, v in found.items() if k in _PLACES[:3] and is_number(v)}
+    for key in ("epoch", "step", "steps_per_epoch"):
+        if key in found and not is_number(found[key]):
+            found[key] = plain(found[key], decimal_comma=True) or ""
+            if not is_number(found[key]):
+                del found[key]
     total = found.get("total_epochs", "")
     time = {key: found[key] for key in ("eta_s", "time_per_step_s") if key in found}
     times = {key: value if is_number(value) else seconds(value) for key, value in time.items()}
     return Observation(
         values,
-        place.get("epoch"),
-        place.get("step"),
-        place.get("steps_per_epoch"),
+        found.get("epoch"),
+        found.get("step"),
+        found.get("steps_per_epoch"),
         times.get("eta_s"),
         times.get("time_per_step_s"),
         int(total[:18]) if total.isdecimal() else None,

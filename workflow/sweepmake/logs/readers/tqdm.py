@@ -2,13 +2,16 @@
 
     epoch 1/5:  10%|█         | 4/40 [00:00<00:00, 78.02it/s, acc=0.344, loss=1.3977]
     Epoch 3:  90%|█████████ | 18/20 [00:00<00:00, 75.21it/s, train_loss=0.0658, val_loss=0.060]
+    Validate Epoch  #2: 100% 5/5 [00:01<00:00,  5.00it/s, loss=1.5, accuracy=55.5]
      33%|███▎      | 12/36 [00:00<00:00, 249.01it/s]
 
 `set_postfix` redraws the bar before its count moves, so tqdm shows the values of step 5 beside
 4/40. Where the redraws between two counts are as many as the steps between them, each gets its own
 step; otherwise the step is the one that the bar showed. Lightning moves the count first: its last
 redraw of a step is right, and what stands beside 0 is left over from the epoch before. Bars without
-a postfix hold no metric.
+a postfix hold no metric. What an evaluation's own bar shows when it is full belongs to the epoch's
+last row, under its phase. An evaluation that Lightning leaves in the bar of the next epoch is stale
+until one of its values changes.
 """
 
 from __future__ import annotations
@@ -19,14 +22,18 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from sweepmake.logs.readers.base import Observation, Reader, is_number, seconds
+from sweepmake.logs.readers.grammar.phases import TRAINING, phase_of, phased
+from sweepmake.metric_names import is_evaluation
 
 __all__ = ["Tqdm"]
 
 _BAR = re.compile(
-    r"(?:\[\d+\] *)?([^|]*?):? *(?:(\d+)%)?\|([^|]*)\| *(\d+)(?:/(\d+|\?))? "
+    r"(?:\[\d+\] *)?([^|]*?):? *(?:(\d+)%)?(?:\|([^|]*)\| *|(?<=%) +)(\d+)(?:/(\d+|\?))? "
     r"\[(\d[\d:.]*)<([\d:?]+), *([\d.]+|\?) ?(s/\w+|\w+/s)(?:, ?(.*?))?\] *",
     re.ASCII,
 )
+_NUMBERS = re.compile(r"\d[\d.]*")
+_MOST_NUMBERS = 4  # in a bar's name; more are the row of a table
 _EPOCH = re.compile(r"epoch[ :=#]*\[?(\d+)(?: ?/ ?(\d+)| of (\d+))?", re.ASCII | re.IGNORECASE)
 
 
@@ -38,6 +45,7 @@ class _Bar(NamedTuple):
     eta_s: str | None
     time_per_step_s: str | None
     values: dict[str, str]
+    phase: str | None = None
 
     def observation(self, step: int) -> Observation:
         return Observation(
@@ -60,6 +68,9 @@ class Tqdm(Reader):
     def __init__(self) -> None:
         self._held: list[_Bar] = []
         self._postfix_first: bool | None = None  # tqdm's loop; False where the count moves first
+        self._shown: dict[str, str] = {}  # the evaluation that the last bar showed
+        self._stale: dict[str, str] = {}  # … that the last bar of the epoch before showed
+        self._shown_epoch: str | None = None
 
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
         """Return the redraws whose step has become certain."""
@@ -68,6 +79,8 @@ class Tqdm(Reader):
         bar = _parse(text)
         if bar is None:
             return None
+        if bar.phase is not None:
+            return self._evaluation(bar)
         if not bar.values:
             released = self._release(bar) if self._held and not self._same(bar) else []
             place = Observation({}, bar.epoch, total_epochs=bar.total_epochs, kind="place")
@@ -75,10 +88,32 @@ class Tqdm(Reader):
         if self._postfix_first is None:
             self._postfix_first = bar.step == 0
         if not self._postfix_first:
-            return bar.observation(bar.step) if bar.step else Observation({}, kind="place")
+            fresh = self._without_stale(bar)
+            return fresh.observation(fresh.step) if fresh.step else Observation({}, kind="place")
         released = [] if not self._held or self._same(bar) else self._release(bar)
         self._held.append(bar)
         return released or Observation({}, kind="place")
+
+    def _evaluation(self, bar: _Bar) -> list[Observation]:
+        """Return what an evaluation's own bar shows once it is full; its steps are its own."""
+        released = self._release(bar) if self._held else []
+        if not bar.values or str(bar.step) != bar.steps:
+            return [*released, Observation({}, kind="place")]
+        values = {phased(name, bar.phase): text for name, text in bar.values.items()}
+        return [*released, Observation(values, bar.epoch, kind="summary")]
+
+    def _without_stale(self, bar: _Bar) -> _Bar:
+        """Return a bar without the evaluation of the epoch before, which Lightning leaves in it."""
+        shown = {name: text for name, text in bar.values.items() if is_evaluation(name)}
+        if bar.epoch != self._shown_epoch:
+            self._stale, self._shown_epoch = self._shown, bar.epoch
+        self._shown = shown
+        if not self._stale or not shown:
+            return bar
+        if any(self._stale.get(name) != text for name, text in shown.items()):
+            self._stale = {}
+            return bar
+        return bar._replace(values={k: v for k, v in bar.values.items() if k not in shown})
 
     def _same(self, bar: _Bar) -> bool:
         held = self._held[0]
@@ -122,6 +157,8 @@ def _parse(text: str) -> _Bar | None:
     if not match:
         return None
     description, _, _, step, steps, _, left, rate, unit, postfix = match.groups()
+    if len(_NUMBERS.findall(description)) > _MOST_NUMBERS:
+        return None
     found = _EPOCH.search(description)
     total = found and (found.group(2) or found.group(3))
     values: dict[str, str] = {}
@@ -137,7 +174,14 @@ def _parse(text: str) -> _Bar | None:
         seconds(left),
         _per_step(rate, unit),
         values,
+        _phase(description),
     )
+
+
+def _phase(description: str) -> str | None:
+    """Return the evaluation that a bar is of: `Validate Epoch  #2`, `Testing DataLoader 0`."""
+    phases = [phase_of(word) for word in re.findall(r"[A-Za-z]+", description)]
+    return next((one for one in phases if one not in (None, TRAINING)), None)
 
 
 def _per_step(rate: str, unit: str) -> str | None:
