@@ -115,7 +115,7 @@ def test_a_metric_outside_the_epochs_has_a_best(tmp_path: Path) -> None:
 
 
 def test_a_place_with_a_comma_moves_no_column(tmp_path: Path) -> None:
-    """A decimal comma is read, what is no number left out; a row has as many cells as the header."""
+    """A decimal comma is read, what is no number left out; rows are as wide as the header."""
     log = tmp_path / "log"
     log.write_text("ep=0,5 L=0.91\nep=a,b L=0.81\n")
     options = parse_module.LogOptions(pattern=(r"ep=(?P<epoch>\S+) L=(?P<loss>\S+)",))
