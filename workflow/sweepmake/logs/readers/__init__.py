@@ -30,7 +30,7 @@ _FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "columns": ("Columns", ()),
     "pairs": (
         "Pairs",
-        ("=", ":", "|", "poch", "tep", "ter", "ound", "pdate", "atch", "tick", "[", "  "),
+        ("=", ":", "|", "poch", "tep", "ter", "ound", "pdate", "atch", "tick", "pisode", "[", "  "),
     ),
 }
 # texts of which a segment without a number must have one to be told to a reader

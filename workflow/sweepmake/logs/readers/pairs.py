@@ -32,7 +32,7 @@ _BAR = re.compile(
     r"\[[=>]|━|%\||[<?]\d*[\d:?]*, *[\d.?]+ ?(?:it/s|s/it)"
 )  # another reader's, or damaged
 _CALL = re.compile(r"[A-Za-z_][\w.]{0,60}\(\w{1,60}=", re.ASCII)  # Namespace(lr=0.1, …): settings
-_STEPS = ("step", "iter", "batch", "update", "tick")
+_STEPS = ("step", "iter", "batch", "update", "tick", "episode")
 _TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
@@ -50,13 +50,14 @@ class Pairs(Reader):
         self._under: str | None = None  # the step that stood alone on its line
         self._headed = False  # an epoch stood alone on its line
         self._phase: str | None = None  # of the heading that stands above
+        self._once = False  # … for one line
         self._placed: set[str] = set()  # names that stood beside a place
 
     def heading(self, text: str) -> Sequence[Observation]:
         """Take note of a line without a number: `Test Error:`."""
         phase = heading_phase(text)
         if phase or text.strip(" -=*_#"):
-            self._phase = phase
+            self._phase, self._once = phase, False
         return ()
 
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
@@ -96,7 +97,7 @@ class Pairs(Reader):
         if epoch is not None:
             self._epoch = epoch
         if evaluates and len(line.phases) == 1 and None not in (step, steps) and step != steps:
-            self._phase = line.phase  # an evaluation that is not done yet
+            self._phase, self._once = line.phase, True  # an evaluation that is not done yet
             return Observation({}, kind="place")
         values = self._named(line, line.phase)
         if not values:
@@ -126,6 +127,8 @@ class Pairs(Reader):
         ):
             return None
         values = self._named(line, phase)
+        if self._once:
+            self._phase, self._once = None, False
         if phase is None:
             # a time beside a result is another one than the training's
             values = {k: v for k, v in values.items() if k not in self._placed or is_result(k)}

@@ -22,6 +22,7 @@ _MOST = 5000  # so many labels are remembered
 _STEP_WORDS = re.compile(r" *(?:batch|batches|step|steps|iter|iters|iterations|it)\b", re.ASCII)
 _LASTS = re.compile(r"time|elapsed|duration|eta|remain|left|took|runtime|total", re.IGNORECASE)
 _SPAN = re.compile(r"elapsed|duration|eta|remain|left|took|runtime|total", re.IGNORECASE)
+_POINT = re.compile(r"\d\.\d")
 _REST = 4  # so many words may follow the last number of a line without a place
 _BETWEEN = " \t:-,|"
 # ESPnet's: `3epoch:train:1-50batch: loss=90.25`, `3epoch results: [train] loss=85.5, [valid] …`
@@ -88,6 +89,7 @@ class Line:
         self._brackets: list[tuple[str, str | None, bool]] = []
         self._at = self._start = start
         self._current = phase
+        self._doubtful = False  # prose stood before a number
         if "epoch" in text[start + 1 : start + 14]:
             self._espnet()
         for match in self._tokens():
@@ -151,6 +153,12 @@ class Line:
                 self._brackets.append((first, second, epoch_pair))
                 self._at = end
             return
+        phase = phase_of(word)
+        if phase and not self.values:  # `Train: [0/300][10/1251]`
+            self._open(Label("", phase=phase))
+            self._brackets.append((first, second, match["between"] == ","))
+            self._at = end
+            return
         label = self._labels.get(before, self._at == self._start, True)
         if label.role not in ("", "value"):
             self._open(label)
@@ -176,7 +184,7 @@ class Line:
         elif len(found) > 1 and "epoch" not in self.places:
             self._set_place("epoch", found[0][0], found[0][1])
             self._set_place("step", found[1][0], found[1][1])
-        elif self.places.keys().isdisjoint(("step", "iter", "batch", "update", "tick")):
+        elif self.places.keys().isdisjoint(("step", "iter", "batch", "update", "tick", "episode")):
             number, total, _ = found[-1]
             self._set_place("step", number, total)
 
@@ -186,19 +194,26 @@ class Line:
             if self._at == self._start and self._leads(match, before):
                 return
             # prose is judged with what follows it; a number that only lacks a name is passed over
+            self._doubtful = self._doubtful or label.prose
             if not label.prose and not text[-1].isalpha() and before.strip(" \t([{"):
                 self._at = match.end()
             return
         self._open(label)
         self.prose = self.prose or label.prose
         if label.role == "value":
-            if text[-1].isalpha() and not label.joint and not _may_be_nan(label.name):
+            if not label.joint and not self._blank_joins(text, label.name):
+                return
+            phase = None if self.values or self.places else phase_of(label.name)
+            if phase and text.isdigit() and self._text[match.end() :].lstrip()[:1] == "[":
+                self._open(Label("", phase=phase))  # timm's `Train: 0 [  50/1251 (  4%)]`
+                self._set_place("epoch", text, None)
+                self._at = match.end()
                 return
             number = read_number(self._text, match, decimal_comma=self.comma)
             self._at = number.end
             if label.name.lower() == "eta":
                 self.eta_s = _in_seconds(number)
-            elif number.text is None:
+            elif number.text is None or ("," in text and self._either(label.name)):
                 self.odd += 1
             else:
                 self.values.append(Value(label.name, self._current, number, label.word))
@@ -206,6 +221,14 @@ class Line:
         self._at = match.end()
         if label.role != "aside" and text.replace(",", "").replace(".", "").isdigit():
             self._set_place(label.role, text, None)
+
+    def _blank_joins(self, text: str, name: str) -> bool:
+        """Return whether blanks alone may join a name and a number: not behind prose."""
+        return not self._doubtful and (not text[-1].isalpha() or is_result(name) or is_known(name))
+
+    def _either(self, name: str) -> bool:
+        """Return whether the comma in a result may be a decimal one or stand between thousands."""
+        return not self.comma and is_result(name) and not _POINT.search(self._text, self._start)
 
     def _leads(self, match: re.Match[str], before: str) -> bool:
         """Take a number that begins the line: `10:\\tlearn: 0.65` is a step."""
@@ -263,10 +286,6 @@ class Line:
                 self.values.append(Value(name, self._current, value, label.word))
         elif label.role:
             self._at = match.end()
-
-
-def _may_be_nan(name: str) -> bool:
-    return is_result(name) or is_known(name)
 
 
 def _in_seconds(number: Number) -> str | None:

@@ -23,11 +23,12 @@ def _words(text: str) -> frozenset[str]:
 
 # words that say where training is: what they count
 _PLACES = {
-    "epoch": "epoch", "round": "epoch", "ep": "epoch",
+    "epoch": "epoch", "round": "epoch",
     "step": "step", "steps": "step", "global_step": "step", "globalstep": "step",
     "iteration": "iter", "iter": "iter", "it": "iter", "iters": "iter",
     "batch": "batch", "minibatch": "batch", "mini-batch": "batch",
     "update": "update", "updates": "update", "tick": "tick",
+    "episode": "episode", "ep": "epoch",
 }  # fmt: skip
 # words that say who speaks or what was saved: no place, never a metric
 _ASIDES = _words(
@@ -42,7 +43,7 @@ _LONGEST = 160
 _WORD = r"[A-Za-z_(][\w./@()%'&*+^-]*"
 _NAME = re.compile(rf"(?!\(){_WORD}(?: (?:{_WORD}|\d+|&|-)){{0,4}}", re.ASCII)
 _PROSE = re.compile(
-    r"\b(?:from|to|at|in|of|is|was|by|after|for|than|with|on|and|or|the|a|an|be|are|not|no|it|took"
+    r"\b(?:from|to|as|at|in|of|is|was|by|after|for|than|with|on|and|or|the|a|an|be|are|not|no|it|took"
     r"|have|has|had|over|per|every|last|first|only|within|between|using|used)\b",
     re.IGNORECASE,
 )
@@ -91,8 +92,8 @@ class Label(NamedTuple):
     """What a text in front of a number says.
 
     Args:
-        role: "epoch", "step", "iter", "batch", "update", "tick" (places), "aside" (who speaks),
-            "value", or "" where no name stands there.
+        role: a place ("epoch", "step", "iter", "batch", "update", "tick", "episode"), "aside" (who
+            speaks), "value", or "" where no name stands there.
         name: of a value, as printed.
         phase: the phase that it opens, for this number and those behind it.
         word: the phase as printed that the name begins with ("train Loss" -> "train").
@@ -162,7 +163,7 @@ def parse_label(text: str, *, begins: bool, glued: bool) -> Label:
         return Label(
             "", "", phase, "", prose or bool(body.strip(" ()[]-*.:,;|\t")), joint is not None
         )
-    if name.lower() in _ASIDES:
+    if name.lower() in _ASIDES or name.rpartition(" ")[2].lower() in _PLACES:
         return Label("aside", "", phase, "", prose, joint is not None)
     word, blank, _ = name.partition(" ")
     return Label(

@@ -23,7 +23,8 @@ TOKEN = re.compile(
     r"(?P<days>\d{1,6} days?, ?)?(?P<clock>\d{1,6}(?::\d\d){1,2}(?:\.\d{1,9})?)(?![\w:])"
     r"|(?P<count>\d{1,15}) ?/ *(?P<total>\d{1,15})(?!\w|\.\w|:\d|/)"
     r"|(?P<minutes>\d{1,6})m(?:in)? ?(?P<seconds>\d{1,2}(?:\.\d{1,9})?)s(?!\w)"
-    rf"|(?P<number>{_NUMBER}|{_WORD}) ?(?P<unit>{_UNIT}(?!\w))?(?!\w|\.\w|:\d|-\d|/\d|\[)"
+    rf"|(?P<number>{_NUMBER}|{_WORD})(?: ?(?P<unit>(?:{_UNIT})(?!\w| ?[:=])))?"
+    r"(?!\w|\.\w|:\d|-\d|/\d|\[)"
     r")",
     re.ASCII,
 )
