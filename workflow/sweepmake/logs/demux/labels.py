@@ -13,6 +13,7 @@ import re
 
 from sweepmake.logs.demux.collector import Collector, Stream
 from sweepmake.logs.demux.launchers import Launcher
+from sweepmake.logs.demux.recognition import label_width
 
 __all__ = ["LabelDecoder"]
 
@@ -31,8 +32,8 @@ class LabelDecoder:
     def __init__(self, form: Launcher, head: bytes, collector: Collector) -> None:
         self._form = form
         self._collector = collector
-        found = re.search(rb"(?m)^ {0,7}(\d{1,7}): ", head)
-        width = len(found[0]) - 2 if found else 1
+        found = [len(label) for label in re.findall(rb"(?m)^( {0,7}\d{1,7}): ", head)]
+        width = label_width(found) if found else 1
         label = b"|".join(b" {%d}\\d{%d}" % (width - n, n) for n in range(1, width + 1))
         self._split = re.compile(b"\n(" + label + b"): ").split
         self._label = re.compile(b"(?:" + label + b"): ").match

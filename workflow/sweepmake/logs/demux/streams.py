@@ -19,7 +19,8 @@ from sweepmake.errors import InputError
 from sweepmake.logs.demux.account import Account, Exit, LauncherText, exit_reports
 from sweepmake.logs.demux.collector import LAUNCHER_STREAM, Collector, StreamId
 from sweepmake.logs.demux.labels import LabelDecoder
-from sweepmake.logs.demux.launchers import LAUNCHERS, Launcher, launcher_named, recognise
+from sweepmake.logs.demux.launchers import LAUNCHERS, Launcher, launcher_named
+from sweepmake.logs.demux.recognition import Verdict, weigh
 from sweepmake.logs.demux.tags import TagDecoder
 
 __all__ = [
@@ -84,6 +85,7 @@ class Demultiplexer:
         self._offset = 0
         self._closed = False
         self.launcher: Launcher = self._forms[0] if self._named else _NONE
+        self.verdict = Verdict(None, 1.0, "the log is empty")
 
     @property
     def account(self) -> dict[int, Account]:
@@ -160,8 +162,9 @@ class Demultiplexer:
 
     def _recognised(self, head: bytes, *, cut: bool) -> _Decoder:
         """Choose the decoder by the config or the first bytes of the log, which may be cut."""
-        found = recognise(head, self._forms, cut=cut)
-        self.launcher = found or (self._forms[0] if self._named else _NONE)
+        found = weigh(head, self._forms, cut=cut)
+        self.launcher = found.form or (self._forms[0] if self._named else _NONE)
+        self.verdict = Verdict(None, 1.0, "named by the user") if self._named else found
         if not self.launcher.tagged:
             return _PlainDecoder(self._collector)
         if self.launcher.labels:
