@@ -26,6 +26,7 @@ _SAMPLE = 20_000
 _LINE_START = 400
 _FRAGMENT = 8  # of a line, at the end of the log: less may be a part of a tag
 _PLAIN = re.compile(rb"[\[(<]| {0,7}\d{1,7}: ")
+_LOOKED_AT = 1_000  # lines with a tag, and lines without
 # at so many of the lines' starts a tag is the launcher's, whatever the lines say
 _COVERED = 0.9
 # Keras bars (` 1/13 [`) and Megatron's lines (` iteration  10/`) begin with one space
@@ -81,17 +82,23 @@ def weigh(
     """
     forms = list(forms)
     lines = _starts(head, cut=cut)
-    plain = [(at, line) for at, line in enumerate(lines) if _PLAIN.match(line)]
-    every = list(enumerate(lines))
+    plain = [line if _PLAIN.match(line) else b"" for line in lines]
     either = len({form.name for form in forms}) > 1  # Open MPI 4 and 5 are both to choose from
+    streams, dated = b">:" in head, re.search(CTIME, head) is not None
     best, most = Verdict(None, 1.0, "no line begins with the tag of a launcher"), 0
-    seen: set[bytes] = set()
+    seen = {b"(?:)"}  # that of a log without tags
     for form in forms:
         whole = form.time + b"(?:" + form.tag + b")"
-        if whole in seen or not _possible(form, head) or (form.weak and 2 * most >= len(lines)):
+        if whole in seen or (form.time and not dated) or (STREAM in form.tag and not streams):
             continue
         seen.add(whole)
-        found = _found(form, re.compile(whole), plain if form.weak and _known(form) else every)
+        if form.weak and 2 * most >= len(lines):
+            continue
+        match = re.compile(whole).match
+        tags = list(map(match, plain if form.weak and form.name != "custom" else lines))
+        if len(tags) - tags.count(None) <= most:
+            continue
+        found = _found(form, tags, lines)
         if len(found) <= most or (either and form.name == "openmpi5" and not _spaced(found)):
             continue
         verdict = _believe(form, found, lines, head)
@@ -102,27 +109,14 @@ def weigh(
     return best
 
 
-def _known(form: Launcher) -> bool:
-    return form.name != "custom"
-
-
-def _possible(form: Launcher, head: bytes) -> bool:
-    """Whether this form's tags can stand in these bytes at all."""
-    if not form.tagged:
-        return False
-    if STREAM in form.tag and (b">:" not in head or (b">: " not in head and form.blank)):
-        return False
-    return not form.time or re.search(CTIME, head) is not None
-
-
 def _found(
-    form: Launcher, whole: re.Pattern[bytes], lines: Sequence[tuple[int, bytes]]
+    form: Launcher, tags: Sequence[re.Match[bytes] | None], lines: Sequence[bytes]
 ) -> list[_Tagged]:
     """Return the lines that begin with a tag of this form."""
     found = [
-        _Tagged(at, int(tag["rank"]), tag, line[tag.end() :])
-        for at, line in lines
-        if (tag := whole.match(line))
+        _Tagged(at, int(tag["rank"]), tag, lines[at][tag.end() :])
+        for at, tag in enumerate(tags)
+        if tag
     ]
     if form.labels and found:  # they are right-aligned: a date, say, is none
         width = label_width(one.tag.end() for one in found)
@@ -207,8 +201,10 @@ def _plain_tags(
     if max(ranks) >= 4 * len(ranks) and not _telling(form, found):
         return 0, "the numbers are not those of ranks"
     inside = {one.at for one in found}
+    outside = (line for at, line in enumerate(lines) if at not in inside)
+    found = found[:_LOOKED_AT]
     told = sum(is_training(one.text) for one in found)
-    untold = sum(is_training(line) for at, line in enumerate(lines) if at not in inside)
+    untold = sum(map(is_training, itertools.islice(outside, _LOOKED_AT)))
     if untold and 10 * untold > told:
         return 0, f"{untold} lines of a training have none"
     if len(ranks) == 1:
