@@ -26,15 +26,15 @@ _SAMPLE = 20_000
 _LINE_START = 400
 _FRAGMENT = 8  # of a line, at the end of the log: less may be a part of a tag
 _PLAIN = re.compile(rb"[\[(<]| {0,7}\d{1,7}: ")
-_LOOKED_AT = 1_000  # lines with a tag, and lines without
+_LOOKED_AT = 500  # lines with a tag, and lines without
 # at so many of the lines' starts a tag is the launcher's, whatever the lines say
 _COVERED = 0.9
 # Keras bars (` 1/13 [`) and Megatron's lines (` iteration  10/`) begin with one space
 _OWN_SPACE = re.compile(rb"(?:iteration +\d+/|validation loss at|\d+/\d+ \[)")
-_LAUNCHED = re.compile(
-    rb"\b(?:mpirun|mpiexec|hydra|srun: |slurmstepd|torchrun|torch\.distributed|ChildFailedError"
-    rb"|Root Cause \(first observed failure\))"
-)
+_LAUNCHED = (
+    b"mpirun", b"mpiexec", b"hydra", b"srun: ", b"slurmstepd", b"torchrun",
+    b"torch.distributed", b"ChildFailedError", b"Root Cause (first observed failure)",
+)  # fmt: skip
 
 
 class Verdict(NamedTuple):
@@ -82,7 +82,7 @@ def weigh(
     """
     forms = list(forms)
     lines = _starts(head, cut=cut)
-    plain = [line if _PLAIN.match(line) else b"" for line in lines]
+    plain: list[bytes] = []  # the lines without those that begin with no plain tag
     either = len({form.name for form in forms}) > 1  # Open MPI 4 and 5 are both to choose from
     streams, dated = b">:" in head, re.search(CTIME, head) is not None
     best, most = Verdict(None, 1.0, "no line begins with the tag of a launcher"), 0
@@ -94,8 +94,11 @@ def weigh(
         seen.add(whole)
         if form.weak and 2 * most >= len(lines):
             continue
-        match = re.compile(whole).match
-        tags = list(map(match, plain if form.weak and form.name != "custom" else lines))
+        looked_at = lines
+        if form.weak and form.name != "custom":
+            plain = plain or [line if _PLAIN.match(line) else b"" for line in lines]
+            looked_at = plain
+        tags = list(map(re.compile(whole).match, looked_at))
         if len(tags) - tags.count(None) <= most:
             continue
         found = _found(form, tags, lines)
@@ -180,7 +183,7 @@ def _believe(
     sure, reason = _plain_tags(form, found, lines, share)
     if not sure:
         return Verdict(None, 0.8, f"{words}, but {reason}")
-    if _LAUNCHED.search(head):
+    if any(word in head for word in _LAUNCHED):
         sure, reason = min(0.99, sure + 0.04), f"{reason}; the launcher speaks"
     return Verdict(form, sure, f"{words}; {reason}")
 
