@@ -67,9 +67,7 @@ def recognise(
     return weigh(head, forms, cut=cut).form
 
 
-def weigh(
-    head: bytes, forms: Iterable[Launcher] = LAUNCHERS, *, cut: bool = False
-) -> Verdict:
+def weigh(head: bytes, forms: Iterable[Launcher] = LAUNCHERS, *, cut: bool = False) -> Verdict:
     """Return which form's tags the log's first part shows, and how sure that is.
 
     Of those that are believed the one wins that begins most lines; among equals the more

@@ -22,6 +22,7 @@ from sweepmake.logs.demux.labels import LabelDecoder
 from sweepmake.logs.demux.launchers import LAUNCHERS, Launcher, launcher_named
 from sweepmake.logs.demux.recognition import Verdict, weigh
 from sweepmake.logs.demux.tags import TagDecoder
+from sweepmake.logs.demux.untagged import several_ranks
 
 __all__ = [
     "BLOCK",
@@ -71,6 +72,11 @@ class Demultiplexer:
             group `rank`; None: recognised from the first 256 KiB of the log.
         events: keep also the order in which the streams spoke, for `take_events`.
 
+    Attributes:
+        launcher: the form whose tags are taken apart.
+        verdict: how sure that is, and why.
+        warnings: what to tell the user of it.
+
     Raises:
         InputError: for a launcher that is not known.
     """
@@ -86,6 +92,7 @@ class Demultiplexer:
         self._closed = False
         self.launcher: Launcher = self._forms[0] if self._named else _NONE
         self.verdict = Verdict(None, 1.0, "the log is empty")
+        self.warnings: tuple[str, ...] = ()
 
     @property
     def account(self) -> dict[int, Account]:
@@ -166,10 +173,25 @@ class Demultiplexer:
         self.launcher = found.form or (self._forms[0] if self._named else _NONE)
         self.verdict = Verdict(None, 1.0, "named by the user") if self._named else found
         if not self.launcher.tagged:
-            return _PlainDecoder(self._collector)
+            decoder = _PlainDecoder(self._collector)
+            self._mistrust(head)
+            return decoder
         if self.launcher.labels:
             return LabelDecoder(self.launcher, head, self._collector)
         return TagDecoder(self.launcher, head, self._collector)
+
+    def _mistrust(self, head: bytes) -> None:
+        """Count what several ranks without tags have mixed, and say so."""
+        mixture = several_ranks(head)
+        if mixture is None:
+            return
+        self._collector.account[0].ambiguous += mixture.places
+        _, sure, why = self.verdict
+        self.verdict = Verdict(None, min(sure, 0.5), f"{why}; {mixture.why}")
+        self.warnings = (
+            f"several ranks seem to have written without tags, their numbers are mixed in rank 0: "
+            f"{mixture.why}",
+        )
 
 
 def demultiplex(log: bytes, launcher: str | None = None) -> dict[StreamId, bytes]:
