@@ -45,6 +45,7 @@ class Launcher(NamedTuple):
         cut: content of this many bytes was cut by the launcher, with a line feed of its own.
         separator: the constant end of the tag, if the rest of it begins with the last bracket
             before it.
+        escaped: control characters of the ranks' text stand as `#015`.
         blank: a blank follows the tag, which it may have lost at the start of a line.
         max_tag: a tag with its timestamp is never longer than this many bytes.
         speaker: name of the launcher in the cleaned log.
@@ -60,6 +61,7 @@ class Launcher(NamedTuple):
     labels: bool = False
     cut: int = 0
     blank: bool = False
+    escaped: bool = False
     max_tag: int = 64
     separator: bytes = b""
     speaker: str = "mpirun"
@@ -120,8 +122,18 @@ def _hydra(name: str) -> Iterable[Launcher]:
         yield Launcher(name, "pattern", tag, weak=True, max_tag=340, speaker="mpiexec")
 
 
+# Amazon SageMaker's mpirun: [1,mpirank:1,algo-2]<stdout>:text
+_SAGEMAKER = Launcher(
+    "openmpi4",
+    "sagemaker",
+    rb"\[(?P<job>\d{1,9}),mpirank:(?P<rank>\d{1,7}),[A-Za-z0-9][A-Za-z0-9._-]{0,80}\]" + STREAM,
+    escaped=True,
+    max_tag=160,
+    separator=b">:",
+)
 LAUNCHERS: tuple[Launcher, ...] = (
     *_open_mpi_5(),
+    _SAGEMAKER,
     *_stamped("openmpi4", rb"\[(?P<job>\d{1,9}),(?P<rank>\d{1,7})\]" + STREAM, b"\n", True),
     *_stamped("horovod", rb"\[(?P<rank>\d{1,7})\]" + STREAM, b"\r\n", False),
     Launcher(

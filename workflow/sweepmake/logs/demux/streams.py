@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol, cast
 from sweepmake.errors import InputError
 from sweepmake.logs.demux.account import Account, Exit, LauncherText, exit_reports
 from sweepmake.logs.demux.collector import LAUNCHER_STREAM, Collector, StreamId
+from sweepmake.logs.demux.escapes import Escapes
 from sweepmake.logs.demux.labels import LabelDecoder
 from sweepmake.logs.demux.launchers import LAUNCHERS, Launcher, launcher_named
 from sweepmake.logs.demux.recognition import Verdict, weigh
@@ -93,6 +94,7 @@ class Demultiplexer:
         self.launcher: Launcher = self._forms[0] if self._named else _NONE
         self.verdict = Verdict(None, 1.0, "the log is empty")
         self.warnings: tuple[str, ...] = ()
+        self._escapes: dict[tuple[StreamId, int], Escapes] = {}
 
     @property
     def account(self) -> dict[int, Account]:
@@ -138,6 +140,8 @@ class Demultiplexer:
         if self._fed and not self._closed:
             self._decode(final=False)
         taken = self._collector.take()
+        if self.launcher.escaped:
+            taken = self._turned_back(taken)
         if self.launcher.name == "torchrun":  # its threads share a buffer and print parts of it
             for stream, text in taken.items():
                 self.account[stream.rank].ambiguous += text.count(b"\x00")
@@ -153,7 +157,23 @@ class Demultiplexer:
         events = self._collector.events or []
         taken = events[:]
         events.clear()
+        if self.launcher.escaped:
+            pairs = ((stream, self._escapes_of(stream, 1, text)) for stream, text in taken)
+            taken = [(stream, text) for stream, text in pairs if text]
         return taken
+
+    def _turned_back(self, taken: dict[StreamId, bytes]) -> dict[StreamId, bytes]:
+        """Return what was taken with its control characters, the ends that are kept back too."""
+        if self._closed:
+            held = {stream: b"" for stream, kind in self._escapes if kind == 0}
+            taken = held | taken
+        turned = {stream: self._escapes_of(stream, 0, text) for stream, text in taken.items()}
+        return {stream: text for stream, text in turned.items() if text}
+
+    def _escapes_of(self, stream: StreamId, kind: int, text: bytes) -> bytes:
+        """Turn back the escapes of a stream, apart for `take` (0) and for `take_events` (1)."""
+        escapes = self._escapes.setdefault((stream, kind), Escapes())
+        return escapes.turn_back(text, final=self._closed and kind == 0)
 
     def _decode(self, *, final: bool) -> None:
         self._fed = False
