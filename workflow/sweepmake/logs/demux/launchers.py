@@ -16,6 +16,7 @@ from sweepmake.errors import InputError, suggestion
 __all__ = [
     "CTIME",
     "LAUNCHERS",
+    "NAME_WITHIN",
     "STREAM",
     "Launcher",
     "custom_launcher",
@@ -26,6 +27,13 @@ __all__ = [
 # `time.ctime()`: "Sat Nov 21 17:28:16 2026"
 CTIME = rb"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
 STREAM = rb"<(?P<stream>stdout|stderr|stddiag)>:"
+NAME_WITHIN = 160
+"""In so many bytes of a line its rank is looked for, where the program names it."""
+_NAME = (
+    rb"(?i)(?<![A-Za-z0-9_=/.\[(])[\[(]?(?:global[_ ]|local[_ ]|world[_ ])?(?:rank|gpu)"
+    rb"[ _:=#]{0,3}(?P<rank>\d{1,5})(?:/\d{1,5})?(?![\d.A-Za-z%])[\])]?"
+    rb"[ \t]*(?:[|:,;][ \t]*|-[ \t]+)?"
+)
 _HOST = rb"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 
 
@@ -41,6 +49,7 @@ class Launcher(NamedTuple):
         midline: a tag may stand inside a line, wherever one chunk of output ends.
         weak: the tag is so plain that programs print the like of it; only ranks that were
             seen at the start of a line count.
+        inline: the program names the rank, somewhere in the line (see named.py).
         labels: the tag is a label as srun's, before each line, all of one width (see labels.py).
         cut: content of this many bytes was cut by the launcher, with a line feed of its own.
         separator: the constant end of the tag, if the rest of it begins with the last bracket
@@ -59,6 +68,7 @@ class Launcher(NamedTuple):
     midline: bool = True
     weak: bool = False
     labels: bool = False
+    inline: bool = False
     cut: int = 0
     blank: bool = False
     escaped: bool = False
@@ -149,6 +159,9 @@ LAUNCHERS: tuple[Launcher, ...] = (
     Launcher(
         "srun", tag=rb" {0,7}(?P<rank>\d{1,7}): ", midline=False, weak=True, labels=True,
         cut=1024, max_tag=16, speaker="srun",
+    ),
+    Launcher(
+        "lines", tag=_NAME, midline=False, weak=True, inline=True, max_tag=64, speaker="system",
     ),
     Launcher("none", speaker="system"),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sweepmake.logs.demux.launchers import CTIME, LAUNCHERS, STREAM, Launcher
+from sweepmake.logs.demux.launchers import CTIME, LAUNCHERS, NAME_WITHIN, STREAM, Launcher
 from sweepmake.logs.demux.places import is_training, place_of
 
 __all__ = ["Verdict", "label_width", "recognise", "weigh"]
@@ -86,13 +86,17 @@ def weigh(head: bytes, forms: Iterable[Launcher] = LAUNCHERS, *, cut: bool = Fal
     best, most = Verdict(None, 1.0, "no line begins with the tag of a launcher"), 0
     seen = {b"(?:)"}  # that of a log without tags
     for form in forms:
-        whole = form.time + b"(?:" + form.tag + b")"
+        whole = form.tag if form.inline else form.time + b"(?:" + form.tag + b")"
         if whole in seen or (form.time and not dated) or (STREAM in form.tag and not streams):
             continue
         seen.add(whole)
         if form.weak and 2 * most >= len(lines):
             continue
         looked_at = lines
+        if form.inline:
+            if best.form is None and (verdict := _named_within(form, lines)).form is not None:
+                best = verdict
+            continue
         if form.weak and form.name != "custom":
             plain = plain or [line if _PLAIN.match(line) else b"" for line in lines]
             looked_at = plain
@@ -123,6 +127,33 @@ def _found(
         width = label_width(one.tag.end() for one in found)
         found = [one for one in found if one.tag.end() == width]
     return found
+
+
+def _named_within(form: Launcher, lines: Sequence[bytes]) -> Verdict:
+    """Return whether the program's own lines name their ranks, `rank 1 | epoch 2`, and why."""
+    search = re.compile(form.tag).search
+    named: list[_Tagged] = []
+    untold = told = 0
+    for at, line in enumerate(lines):
+        lower = line[:NAME_WITHIN].lower()
+        name = search(line, 0, NAME_WITHIN) if b"rank" in lower or b"gpu" in lower else None
+        if name is None:
+            untold += len(named) < _LOOKED_AT and is_training(line)
+            continue
+        text = line[: name.start()] + line[name.end() :]
+        named.append(_Tagged(at, int(name["rank"]), name, text))
+        told += len(named) < _LOOKED_AT and is_training(text)
+        if untold > told + 1:
+            break
+    named = [one for one in named if is_training(one.text)][:_LOOKED_AT]
+    ranks = sorted({one.rank for one in named})
+    shared = _shared_places(named)
+    if untold or len(ranks) < 2 or max(ranks) >= 2 * len(ranks):
+        return Verdict(None, 1.0, "")
+    if not shared or not _takes_turns([one.rank for one in named]):
+        return Verdict(None, 1.0, "")
+    words = f"{told} lines of the training name {_named(ranks)}"
+    return Verdict(form, 0.9, f"{words}; {shared} places come from several ranks, in turns")
 
 
 def label_width(widths: Iterable[int]) -> int:

@@ -21,6 +21,7 @@ from sweepmake.logs.demux.collector import LAUNCHER_STREAM, Collector, StreamId
 from sweepmake.logs.demux.escapes import Escapes
 from sweepmake.logs.demux.labels import LabelDecoder
 from sweepmake.logs.demux.launchers import LAUNCHERS, Launcher, launcher_named
+from sweepmake.logs.demux.named import NameDecoder
 from sweepmake.logs.demux.recognition import Verdict, weigh
 from sweepmake.logs.demux.tags import TagDecoder
 from sweepmake.logs.demux.untagged import several_ranks
@@ -196,6 +197,8 @@ class Demultiplexer:
             decoder = _PlainDecoder(self._collector)
             self._mistrust(head)
             return decoder
+        if self.launcher.inline:
+            return NameDecoder(self.launcher, self._collector)
         if self.launcher.labels:
             return LabelDecoder(self.launcher, head, self._collector)
         return TagDecoder(self.launcher, head, self._collector)
