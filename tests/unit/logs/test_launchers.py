@@ -7,7 +7,8 @@ from launcher_models import DATA, tags
 
 from sweepmake.errors import InputError
 from sweepmake.logs.demux.account import exit_reports
-from sweepmake.logs.demux.launchers import launcher_named, launcher_names, recognise
+from sweepmake.logs.demux.launchers import launcher_named, launcher_names
+from sweepmake.logs.demux.recognition import recognise
 from sweepmake.logs.demux.streams import Demultiplexer, StreamId, demultiplex
 
 EXPECTED = {

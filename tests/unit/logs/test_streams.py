@@ -205,8 +205,9 @@ def test_a_line_that_is_cut_does_not_tell_the_launcher(block: int) -> None:
     assert result.streams[StreamId(1, "stdout")] == b"b\n" * 3
     # a log that ends there is looked at to its end, however it comes
     ended = decode(log[:head], block, head=head)
-    assert ended.launcher.title == "openmpi4 (tag)"
-    assert ended.streams[StreamId(1, "stdout")] == b" b\n" * 2
+    assert ended.launcher.title == "openmpi5 (tag)"
+    assert ended.streams[StreamId(1, "stdout")] == b"b\n" * 2
+    assert ended.accounted == head
 
 
 def test_a_cut_line_tells_the_launcher_where_enough_of_it_is_there() -> None:

@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SweepmakeError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    for note in found.notes:
+        print(one_line(note), file=sys.stderr)  # noqa: T201
     text = f"{found.rows} rows, {len(found.columns)} metrics: {found.history}"
     print(one_line(text))  # noqa: T201
     return 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sweepmake.errors import InputError
 from sweepmake.logs import FORMAT_VERSION
 from sweepmake.logs.attempts import join_attempts
+from sweepmake.logs.demux.recognition import Verdict
 from sweepmake.logs.demux.streams import Account, Demultiplexer, StreamId, read_blocks
 from sweepmake.logs.history_file import write_history
 from sweepmake.logs.joining import join_streams
@@ -61,6 +62,7 @@ class ParsedLogs(NamedTuple):
         rows: rows of the history.
         columns: its metric columns.
         user_metrics: the user's own metrics, as in metrics.json (see docs/readers.md).
+        warnings: what of the logs is doubtful, each with its stage.
     """
 
     history: Path
@@ -68,11 +70,12 @@ class ParsedLogs(NamedTuple):
     rows: int
     columns: tuple[str, ...]
     user_metrics: Mapping[str, Json] = {}
+    warnings: tuple[str, ...] = ()
 
     @property
     def notes(self) -> list[str]:
-        """What to tell the user of the metrics: those without a match or a number, by name."""
-        return [
+        """What to tell the user: metrics without a match or a number, and what is doubtful."""
+        return [f"warning: {text}" for text in self.warnings] + [
             f"metric '{name}': {entry['note']}"
             + f" in stage '{entry['stage']}'" * bool(entry["stage"])
             for name, entry in self.user_metrics.items()
@@ -96,6 +99,8 @@ class _Stage:
         self.accounts: dict[int, Account] = {}
         self.rows: list[tuple[int, int, RowStream]] = []
         self.launcher: str | None = None
+        self.verdict: Verdict | None = None
+        self.warnings: list[str] = []
         self.search = search
         self._output = output
         self._spool = spool
@@ -139,11 +144,13 @@ class _Stage:
         self._close(attempt, readers, whole=last and self.logs.whole)
         if self.search is not None:
             self.search.close(path.name)
+        self.warnings += [f"{path.name}: {text}" for text in demultiplexer.warnings]
         self._end(demultiplexer)
 
     def _end(self, demultiplexer: Demultiplexer) -> None:
         """Note what the launcher said of the ranks of an attempt."""
         self.launcher = demultiplexer.launcher.title
+        self.verdict = demultiplexer.verdict
         for rank, account in demultiplexer.account.items():
             if rank >= 0:
                 self._account(rank, account)
@@ -222,7 +229,11 @@ class _Stage:
             rank: dict(vars(account)) for rank, account in self.accounts.items()
         }
         files = tuple(path.name for path in self.logs.files)
-        return StageSummary(self.logs.stage, files, self.launcher, most, self.tallies, accounts)
+        found = StageSummary(self.logs.stage, files, self.launcher, most, self.tallies, accounts)
+        if self.verdict is None:
+            return found
+        _, sure, why = self.verdict
+        return found._replace(evidence=why, confidence=sure, warnings=tuple(self.warnings))
 
 
 def parse_logs(
@@ -278,7 +289,8 @@ def parse_logs(
 
         write_excel(history, summary, output / "history.xlsx")
     count = sum(stream.rows for *_, stream in rows)
-    return ParsedLogs(history, summary, count, tuple(columns), user_metrics)
+    warnings = [f"stage '{one.logs.stage}': {text}" for one in found for text in one.warnings]
+    return ParsedLogs(history, summary, count, tuple(columns), user_metrics, tuple(warnings))
 
 
 def _search(stage: str, metrics: Sequence[MetricPattern], seconds: int) -> MetricSearch | None:

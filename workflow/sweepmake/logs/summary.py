@@ -29,6 +29,9 @@ class StageSummary(NamedTuple):
         reader: the reader that read most; None when nothing was read.
         ranks: rank -> its sums.
         accounts: rank -> what the demultiplexer counted.
+        evidence: what shows the launcher.
+        confidence: how sure that is, from 0 to 1.
+        warnings: what the user should know of these logs.
     """
 
     stage: str
@@ -37,6 +40,9 @@ class StageSummary(NamedTuple):
     reader: str | None
     ranks: Mapping[int, Tally]
     accounts: Mapping[int, Json]
+    evidence: str = ""
+    confidence: float = 1.0
+    warnings: tuple[str, ...] = ()
 
 
 def json_number(text: str) -> Json:
@@ -61,6 +67,9 @@ def describe_stage(found: StageSummary) -> dict[str, Json]:
     return {
         "files": list(found.files),
         "launcher": found.launcher,
+        "launcher_evidence": found.evidence,
+        "launcher_confidence": found.confidence,
+        "warnings": list(found.warnings),
         "reader": found.reader,
         "readers": {name: readers[name] for name in sorted(readers)},
         "metrics": _metrics(found.ranks),

@@ -69,7 +69,8 @@ class LogKeys:
         text("a launcher's name"),
         None,
         "what wrote the ranks' tags: `openmpi4`, `openmpi5`, `mpich`, `intelmpi`, `horovod`, "
-        "`srun`, `torchrun`, `none`, or a regular expression with a group `(?P<rank>…)` and, if "
+        "`srun`, `torchrun`, `lines` (each names its rank: `rank 1 | loss 0.5`), `none`, or a "
+        "regular expression with a group `(?P<rank>…)` and, if "
         "there is one, `(?P<stream>…)`",
         absent="recognised from the log",
     )

@@ -10,6 +10,7 @@ from typing import Any
 from sweepmake.metric_names import direction, validation_name
 from sweepmake.params.naming import Value, identity
 from sweepmake.results.columns import Cell, Column, FilledColumn, Group
+from sweepmake.results.doubts import doubtful
 from sweepmake.results.failures import Failure
 from sweepmake.results.outcomes import Outcome, StageOutcome
 from sweepmake.results.study import Study
@@ -129,6 +130,7 @@ def _experiment_fields(
         _field(column("experiment"), [outcome.experiment.name for outcome in outcomes]),
         _field(column("status"), [outcome.status for outcome in outcomes]),
         _field(column("note"), notes, if_filled=True),
+        _field(column("doubtful"), [doubtful(outcome) for outcome in outcomes], if_filled=True),
     ]
 
 

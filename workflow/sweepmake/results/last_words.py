@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweepmake.errors import InputError
-from sweepmake.logs.demux.launchers import recognise
+from sweepmake.logs.demux.recognition import recognise
 from sweepmake.logs.demux.streams import Demultiplexer, StreamId, open_log, read_blocks
 from sweepmake.logs.reading import ESCAPE
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sweepmake.params.naming import Value
 from sweepmake.results.columns import Cell, Column, FilledColumn, as_number, unique_headings
+from sweepmake.results.doubts import doubts
 from sweepmake.results.failures import Failure, describe_failure
 from sweepmake.results.fields import collect_fields, mapping, varied_parameters
 from sweepmake.results.objective import ObjectiveColumn, best_first, find_objective
@@ -98,7 +99,7 @@ def build_table(study: Study, outcomes: Sequence[Outcome]) -> Table:
         constant={name: parameters[0][name] for name in constant},
         objective=objective.field.column.key if objective.field else None,
         objective_text=objective.text,
-        warnings=(*objective.warnings, *_unmatched(study, outcomes)),
+        warnings=(*objective.warnings, *_unmatched(study, outcomes), *doubts(outcomes)),
         failures=failures,
     )
 

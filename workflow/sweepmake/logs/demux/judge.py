@@ -72,6 +72,8 @@ class TagJudge:
         tag = parts[index]
         last = body[-1][-1:] if body else b"\n" if self._at_break else b""
         at_break = bool(last) and last in self._form.breaks
+        if self._form.blank and not at_break and not tag.endswith(b" "):
+            return TEXT
         if self._current is None or loose:  # in the launcher's own text
             if not self._form.weak or at_break:
                 return self._accept(tag, at_break=at_break)
@@ -155,7 +157,7 @@ class TagJudge:
             name = (groups.get("stream") or b"output").decode("utf-8", "replace")
             found = self._collector.stream(int(groups.get("rank") or 0), name)
             self._streams[tag], self._full[tag] = found, tag
-            if self._separator:
+            if self._separator and tag.endswith(self._separator):
                 key = tag[1 : -len(self._separator)]
                 self._streams[key], self._full[key] = found, tag
         return found

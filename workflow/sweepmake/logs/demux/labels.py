@@ -4,7 +4,8 @@ Slurm 22.05, `srun --label`: `0: text` (` 0: text` from 11 tasks on). slurmstepd
 1,024 bytes at once; srun writes what has no line feed with one of its own. So content of exactly
 1,024 bytes continues in the task's next line, and that line feed is not the program's. Under
 `--unbuffered` every chunk gets a line feed, which cannot be told from the program's own: such
-lines stay lines and are counted as ambiguous where they begin with a backspace.
+lines stay lines and are counted as ambiguous where they begin with a backspace. A bar of Keras
+and the numbers behind it are one line.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ import re
 
 from sweepmake.logs.demux.collector import Collector, Stream
 from sweepmake.logs.demux.launchers import Launcher
+from sweepmake.logs.demux.recognition import label_width
 
 __all__ = ["LabelDecoder"]
 
 _LONGEST = 1 << 16
+# Keras writes ` 5/13 [=====>....]` and ` - ETA: 0s - loss: 0.5` one after the other
+_BAR = re.compile(rb"(?:^|[\r\b])[ \d]{0,9}\d/\d{1,9} \[[=>.]+\]\Z")
+_NUMBERS = b" - "
 
 
 class LabelDecoder:
@@ -31,8 +36,8 @@ class LabelDecoder:
     def __init__(self, form: Launcher, head: bytes, collector: Collector) -> None:
         self._form = form
         self._collector = collector
-        found = re.search(rb"(?m)^ {0,7}(\d{1,7}): ", head)
-        width = len(found[0]) - 2 if found else 1
+        found = [len(label) for label in re.findall(rb"(?m)^( {0,7}\d{1,7}): ", head)]
+        width = label_width(found) if found else 1
         label = b"|".join(b" {%d}\\d{%d}" % (width - n, n) for n in range(1, width + 1))
         self._split = re.compile(b"\n(" + label + b"): ").split
         self._label = re.compile(b"(?:" + label + b"): ").match
@@ -40,6 +45,7 @@ class LabelDecoder:
         self._streams: dict[bytes, Stream] = {}
         self._started = False
         self._current: Stream | None = None  # a line of it was handed on in part
+        self._bars: set[Stream] = set()  # whose last line is a bar without its numbers
 
     def decode(self, block: bytes, offset: int, *, final: bool) -> int:
         """Decode a block and return how many of its bytes are done with.
@@ -70,6 +76,8 @@ class LabelDecoder:
             self._record(label, text, position, whole=whole)
             position += len(label) + 3 + len(text)
         if final:
+            for stream in sorted(self._bars, key=lambda one: one.id):
+                self._finish_bar(stream, b"")
             for stream in self._collector.streams.values():
                 self._collector.of(stream).ambiguous += 1  # whose is the last line feed?
         return len(block) - waiting
@@ -89,7 +97,12 @@ class LabelDecoder:
         if content.startswith(b"\b"):
             account.ambiguous += 1
         ended = whole or bool(line_feed)
-        if len(content) == self._form.cut and ended:
+        if stream in self._bars:
+            self._finish_bar(stream, content)
+        if ended and content.endswith(b"]") and _BAR.search(content):
+            stream.add(content, tag=len(label) + 2)
+            self._bars.add(stream)
+        elif len(content) == self._form.cut and ended:
             stream.add(content, tag=len(label) + 2)
             stream.tags += 1
         else:
@@ -97,6 +110,17 @@ class LabelDecoder:
         self._current = None if ended else stream
         if line_feed and (rest or whole):
             self._own(rest + b"\n" if whole else rest)
+
+    def _finish_bar(self, stream: Stream, content: bytes) -> None:
+        """Hand on the line feed behind a bar, unless its numbers follow: then it is srun's."""
+        self._bars.discard(stream)
+        if content.startswith(_NUMBERS):
+            stream.tags += 1
+        else:
+            stream.lines += 1
+            stream.pieces.append(b"\n")
+            if stream.events is not None:
+                stream.events.append((stream.id, b"\n"))
 
     def _rest(self, text: bytes, *, more: bool) -> None:
         """Hand on what stands before the first label of a block."""

@@ -1,4 +1,4 @@
-"""How each launcher marks which rank wrote what, and how to tell the launchers apart.
+"""How each launcher marks which rank wrote what; recognition.py tells the launchers apart.
 
 Sources: orte/mca/iof/base/iof_base_output.c (Open MPI 4), PMIx's server_iof (Open MPI 5),
 hydra's uiu.c (MPICH, Intel MPI), src/common/write_labelled_message.c (Slurm), horovod's
@@ -7,7 +7,6 @@ safe_shell_exec.py and torch's elastic/multiprocessing/tail_log.py, checked on c
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,20 +14,26 @@ from typing import NamedTuple
 from sweepmake.errors import InputError, suggestion
 
 __all__ = [
+    "CTIME",
     "LAUNCHERS",
+    "NAME_WITHIN",
+    "STREAM",
     "Launcher",
     "custom_launcher",
     "launcher_named",
     "launcher_names",
-    "recognise",
 ]
 
 # `time.ctime()`: "Sat Nov 21 17:28:16 2026"
-_CTIME = rb"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
-_STREAM = rb"<(?P<stream>stdout|stderr|stddiag)>:"
-_HEAD = 1 << 18
-_SAMPLE = 4000
-_LINE_START = 400
+CTIME = rb"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}"
+STREAM = rb"<(?P<stream>stdout|stderr|stddiag)>:"
+NAME_WITHIN = 160
+"""In so many bytes of a line its rank is looked for, where the program names it."""
+_NAME = (
+    rb"(?i)(?<![A-Za-z0-9_=/.\[(])[\[(]?(?:global[_ ]|local[_ ]|world[_ ])?(?:rank|gpu)"
+    rb"[ _:=#]{0,3}(?P<rank>\d{1,5})(?:/\d{1,5})?(?![\d.A-Za-z%])[\])]?"
+    rb"[ \t]*(?:[|:,;][ \t]*|-[ \t]+)?"
+)
 _HOST = rb"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"
 
 
@@ -44,10 +49,13 @@ class Launcher(NamedTuple):
         midline: a tag may stand inside a line, wherever one chunk of output ends.
         weak: the tag is so plain that programs print the like of it; only ranks that were
             seen at the start of a line count.
+        inline: the program names the rank, somewhere in the line (see named.py).
         labels: the tag is a label as srun's, before each line, all of one width (see labels.py).
         cut: content of this many bytes was cut by the launcher, with a line feed of its own.
         separator: the constant end of the tag, if the rest of it begins with the last bracket
             before it.
+        escaped: control characters of the ranks' text stand as `#015`.
+        blank: a blank follows the tag, which it may have lost at the start of a line.
         max_tag: a tag with its timestamp is never longer than this many bytes.
         speaker: name of the launcher in the cleaned log.
     """
@@ -60,7 +68,10 @@ class Launcher(NamedTuple):
     midline: bool = True
     weak: bool = False
     labels: bool = False
+    inline: bool = False
     cut: int = 0
+    blank: bool = False
+    escaped: bool = False
     max_tag: int = 64
     separator: bytes = b""
     speaker: str = "mpirun"
@@ -77,26 +88,31 @@ class Launcher(NamedTuple):
 
 
 def _open_mpi_5() -> Iterable[Launcher]:
-    """Yield the tags of `mpirun --output …` of Open MPI 5: `[1,0]<stdout>: text`."""
+    """Yield the tags of `mpirun --output …` of Open MPI 5: `[1,0]<stdout>: text`.
+
+    A tag that has lost its blank is one at the start of a line (see judge.py).
+    """
     forms = {
-        "tag": rb"\[(?P<job>\d{1,9}),(?P<rank>\d{1,7})\]" + _STREAM + b" ",
+        "tag": rb"\[(?P<job>\d{1,9}),(?P<rank>\d{1,7})\]" + STREAM + b" ?",
         "tag-detailed": rb"\[(?P<job>\d{1,9}),(?P<rank>\d{1,7})\]\[" + _HOST + rb":\d{1,9}\]"
-        + _STREAM + b" ",
+        + STREAM + b" ?",
         "tag-fullname": rb"\[(?P<job>[A-Za-z0-9][^\]\[\s,]{0,254}@\d{1,9}),(?P<rank>\d{1,7})\]"
-        + _STREAM + b" ",
-        "rank": rb"\[(?P<rank>\d{1,7})\]" + _STREAM + b" ",
+        + STREAM + b" ",
+        "rank": rb"\[(?P<rank>\d{1,7})\]" + STREAM + b" ?",
     }  # fmt: skip
     for form, tag in forms.items():
         long = 340 if form in ("tag-detailed", "tag-fullname") else 64
-        for time in (b"", rb"\[" + _CTIME + rb"\]"):
+        for time in (b"", rb"\[" + CTIME + rb"\]"):
             name = f"{form}, timestamps" if time else form
             end = b">: " if form != "tag-detailed" else b""
-            yield Launcher("openmpi5", name, tag, time, midline=False, max_tag=long, separator=end)
+            yield Launcher(
+                "openmpi5", name, tag, time, midline=False, blank=True, max_tag=long, separator=end
+            )
 
 
 def _stamped(name: str, tag: bytes, breaks: bytes, midline: bool) -> Iterable[Launcher]:
     """Yield a tag without and with the timestamp before it."""
-    for form, time in (("tag", b""), ("timestamps", _CTIME)):
+    for form, time in (("tag", b""), ("timestamps", CTIME)):
         yield Launcher(name, form, tag, time, breaks, midline, max_tag=96, separator=b">:")
 
 
@@ -116,10 +132,20 @@ def _hydra(name: str) -> Iterable[Launcher]:
         yield Launcher(name, "pattern", tag, weak=True, max_tag=340, speaker="mpiexec")
 
 
+# Amazon SageMaker's mpirun: [1,mpirank:1,algo-2]<stdout>:text
+_SAGEMAKER = Launcher(
+    "openmpi4",
+    "sagemaker",
+    rb"\[(?P<job>\d{1,9}),mpirank:(?P<rank>\d{1,7}),[A-Za-z0-9][A-Za-z0-9._-]{0,80}\]" + STREAM,
+    escaped=True,
+    max_tag=160,
+    separator=b">:",
+)
 LAUNCHERS: tuple[Launcher, ...] = (
     *_open_mpi_5(),
-    *_stamped("openmpi4", rb"\[(?P<job>\d{1,9}),(?P<rank>\d{1,7})\]" + _STREAM, b"\n", True),
-    *_stamped("horovod", rb"\[(?P<rank>\d{1,7})\]" + _STREAM, b"\r\n", False),
+    _SAGEMAKER,
+    *_stamped("openmpi4", rb"\[(?P<job>\d{1,9}),(?P<rank>\d{1,7})\]" + STREAM, b"\n", True),
+    *_stamped("horovod", rb"\[(?P<rank>\d{1,7})\]" + STREAM, b"\r\n", False),
     Launcher(
         "torchrun",
         tag=rb"\[(?P<job>[A-Za-z_][A-Za-z0-9_.-]{0,80}?)(?P<rank>\d{1,7})\]:",
@@ -133,6 +159,9 @@ LAUNCHERS: tuple[Launcher, ...] = (
     Launcher(
         "srun", tag=rb" {0,7}(?P<rank>\d{1,7}): ", midline=False, weak=True, labels=True,
         cut=1024, max_tag=16, speaker="srun",
+    ),
+    Launcher(
+        "lines", tag=_NAME, midline=False, weak=True, inline=True, max_tag=64, speaker="system",
     ),
     Launcher("none", speaker="system"),
 )  # fmt: skip
@@ -199,80 +228,3 @@ def launcher_named(name: str) -> tuple[Launcher, ...]:
             hint=suggestion(name.lower(), launcher_names()),
         )
     return forms
-
-
-def recognise(
-    head: bytes, forms: Iterable[Launcher] = LAUNCHERS, *, cut: bool = False
-) -> Launcher | None:
-    """Return the form whose tags begin most lines of the log's first part, or None.
-
-    A tag is believed where it begins at least half of the lines (plain ones such as `0: ` need
-    more, see `_plausible`); among equals the more specific form, which is listed first, wins.
-
-    Args:
-        head: the first bytes of the log, some hundred kilobytes.
-        forms: the forms to choose from.
-        cut: whether the log goes on behind these bytes: then their last line is not whole.
-    """
-    lines = _starts(head, cut=cut)
-    best: Launcher | None = None
-    best_score = 0.0
-    named = b">:" in head  # only then there can be tags with the name of a stream
-    spaced = b">: " in head
-    dated = re.search(_CTIME, head) is not None
-    for form in forms:
-        if (not named and _STREAM in form.tag) or (not dated and form.time):
-            continue
-        if not spaced and form.tag.endswith(b">: "):
-            continue
-        if not form.tagged or (form.weak and best_score >= 0.5):
-            continue
-        match = re.compile(form.time + b"(?:" + form.tag + b")").match
-        found = [tag for tag in map(match, lines) if tag]
-        score = len(found) / (len(lines) or 1)
-        if score > best_score and _plausible(form, found, score) and not _own_space(form, lines):
-            best, best_score = form, score
-    return best
-
-
-def _starts(head: bytes, *, cut: bool) -> list[bytes]:
-    """Return the starts of the lines that are looked at, without one whose start is not whole.
-
-    Of `[1,0]<stdout>: text` the cut `[1,0]<stdout>:` would be another launcher's tag.
-    """
-    cut = cut or len(head) > _HEAD
-    lines = head[:_HEAD].split(b"\n", _SAMPLE)
-    rest = lines.pop()  # what follows the last line feed
-    whole = not cut or len(rest) >= _LINE_START or not lines
-    if rest and whole and len(lines) < _SAMPLE:
-        lines.append(rest)
-    return [line[:_LINE_START] for line in lines]
-
-
-def _plausible(form: Launcher, found: list[re.Match[bytes]], score: float) -> bool:
-    """Whether these tags can be a launcher's: plain ones must cover the lines and count from 0."""
-    if not form.weak:
-        return score >= 0.05
-    if form.name == "custom":
-        return True
-    ranks = [int(tag["rank"]) for tag in found]
-    distinct = set(ranks)
-    if score < 0.5 or 0 not in distinct or max(distinct) >= 4 * len(distinct):
-        return False
-    if form.labels and len({tag.end() for tag in found}) > 1:
-        return False  # they are right-aligned
-    counting = len(ranks) > 2 and all(b - a == 1 for a, b in itertools.pairwise(ranks))
-    return not counting  # 0: …, 1: …, 2: … each once is a program that counts
-
-
-def _own_space(form: Launcher, lines: list[bytes]) -> bool:
-    """Whether the space that Open MPI 5 would have added is the programs' own.
-
-    Keras bars (` 1/13 [`) and Megatron's lines (` iteration  10/`) begin with one space; where
-    no other line is there, it is theirs.
-    """
-    if form.name != "openmpi5":
-        return False
-    own = rb"(?:iteration +\d+/|validation loss at|\d+/\d+ \[)"
-    match = re.compile(form.time + b"(?:" + form.tag + b")" + own).match
-    return all(match(line) for line in lines)

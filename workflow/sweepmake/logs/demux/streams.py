@@ -18,9 +18,13 @@ from typing import BinaryIO, Protocol, cast
 from sweepmake.errors import InputError
 from sweepmake.logs.demux.account import Account, Exit, LauncherText, exit_reports
 from sweepmake.logs.demux.collector import LAUNCHER_STREAM, Collector, StreamId
+from sweepmake.logs.demux.escapes import Escapes
 from sweepmake.logs.demux.labels import LabelDecoder
-from sweepmake.logs.demux.launchers import LAUNCHERS, Launcher, launcher_named, recognise
+from sweepmake.logs.demux.launchers import LAUNCHERS, Launcher, launcher_named
+from sweepmake.logs.demux.named import NameDecoder
+from sweepmake.logs.demux.recognition import Verdict, weigh
 from sweepmake.logs.demux.tags import TagDecoder
+from sweepmake.logs.demux.untagged import several_ranks
 
 __all__ = [
     "BLOCK",
@@ -70,6 +74,11 @@ class Demultiplexer:
             group `rank`; None: recognised from the first 256 KiB of the log.
         events: keep also the order in which the streams spoke, for `take_events`.
 
+    Attributes:
+        launcher: the form whose tags are taken apart.
+        verdict: how sure that is, and why.
+        warnings: what to tell the user of it.
+
     Raises:
         InputError: for a launcher that is not known.
     """
@@ -84,6 +93,9 @@ class Demultiplexer:
         self._offset = 0
         self._closed = False
         self.launcher: Launcher = self._forms[0] if self._named else _NONE
+        self.verdict = Verdict(None, 1.0, "the log is empty")
+        self.warnings: tuple[str, ...] = ()
+        self._escapes: dict[tuple[StreamId, int], Escapes] = {}
 
     @property
     def account(self) -> dict[int, Account]:
@@ -129,6 +141,8 @@ class Demultiplexer:
         if self._fed and not self._closed:
             self._decode(final=False)
         taken = self._collector.take()
+        if self.launcher.escaped:
+            taken = self._turned_back(taken)
         if self.launcher.name == "torchrun":  # its threads share a buffer and print parts of it
             for stream, text in taken.items():
                 self.account[stream.rank].ambiguous += text.count(b"\x00")
@@ -144,7 +158,23 @@ class Demultiplexer:
         events = self._collector.events or []
         taken = events[:]
         events.clear()
+        if self.launcher.escaped:
+            pairs = ((stream, self._escapes_of(stream, 1, text)) for stream, text in taken)
+            taken = [(stream, text) for stream, text in pairs if text]
         return taken
+
+    def _turned_back(self, taken: dict[StreamId, bytes]) -> dict[StreamId, bytes]:
+        """Return what was taken with its control characters, the ends that are kept back too."""
+        if self._closed:
+            held = {stream: b"" for stream, kind in self._escapes if kind == 0}
+            taken = held | taken
+        turned = {stream: self._escapes_of(stream, 0, text) for stream, text in taken.items()}
+        return {stream: text for stream, text in turned.items() if text}
+
+    def _escapes_of(self, stream: StreamId, kind: int, text: bytes) -> bytes:
+        """Turn back the escapes of a stream, apart for `take` (0) and for `take_events` (1)."""
+        escapes = self._escapes.setdefault((stream, kind), Escapes())
+        return escapes.turn_back(text, final=self._closed and kind == 0)
 
     def _decode(self, *, final: bool) -> None:
         self._fed = False
@@ -160,13 +190,31 @@ class Demultiplexer:
 
     def _recognised(self, head: bytes, *, cut: bool) -> _Decoder:
         """Choose the decoder by the config or the first bytes of the log, which may be cut."""
-        found = recognise(head, self._forms, cut=cut)
-        self.launcher = found or (self._forms[0] if self._named else _NONE)
+        found = weigh(head, self._forms, cut=cut)
+        self.launcher = found.form or (self._forms[0] if self._named else _NONE)
+        self.verdict = Verdict(None, 1.0, "named by the user") if self._named else found
         if not self.launcher.tagged:
-            return _PlainDecoder(self._collector)
+            decoder = _PlainDecoder(self._collector)
+            self._mistrust(head)
+            return decoder
+        if self.launcher.inline:
+            return NameDecoder(self.launcher, self._collector)
         if self.launcher.labels:
             return LabelDecoder(self.launcher, head, self._collector)
         return TagDecoder(self.launcher, head, self._collector)
+
+    def _mistrust(self, head: bytes) -> None:
+        """Count what several ranks without tags have mixed, and say so."""
+        mixture = several_ranks(head)
+        if mixture is None:
+            return
+        self._collector.account[0].ambiguous += mixture.places
+        _, sure, why = self.verdict
+        self.verdict = Verdict(None, min(sure, 0.5), f"{why}; {mixture.why}")
+        self.warnings = (
+            f"several ranks seem to have written without tags, their numbers are mixed in rank 0: "
+            f"{mixture.why}",
+        )
 
 
 def demultiplex(log: bytes, launcher: str | None = None) -> dict[StreamId, bytes]:

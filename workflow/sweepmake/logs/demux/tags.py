@@ -141,7 +141,8 @@ class TagDecoder(TagJudge):
                 return self._commit(block, offset, cut, shares, final=final)
         parts = self._split(block)
         stride = self._stride
-        if not final and not self._separator and not parts[-1] and len(parts) > 1:
+        longer = self._form.blank or not self._separator
+        if not final and longer and not parts[-1] and len(parts) > 1:
             # with its last byte the tag could be longer than it seems here
             block = block[: -sum(map(len, parts[-stride:]))]
             del parts[-stride:]
