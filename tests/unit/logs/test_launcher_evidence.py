@@ -117,6 +117,7 @@ def of_one_rank() -> dict[str, bytes]:
         "numbered": b"".join(b"%d: loss=0.%d\n" % (n, n) for n in range(1, 9)),
         "vector of R": b'[1] "a"\n[1] 0.25\n[1] 0.5\n[1] 0.7\n',
         "tracebacks of torch": plain + trace,
+        "warnings of torch": plain[:30] + b"[rank1]:[W1127 10:02:11.3 Process.cpp:4115] a\n" * 9,
         "dates": b"2026: epoch 1: loss=0.5\n2026: epoch 2: loss=0.4\n",
         "clock": b"".join(b"%d: epoch 1: loss=0.5\n" % (1000 + n) for n in range(5)),
         "low rank": b"".join(

@@ -27,6 +27,7 @@ _LINE_START = 400
 _FRAGMENT = 8  # of a line, at the end of the log: less may be a part of a tag
 _PLAIN = re.compile(rb"[\[(<]| {0,7}\d{1,7}: ")
 _LOOKED_AT = 500  # lines with a tag, and lines without
+_OF_TORCH = re.compile(rb" |\[[IWEF]\d{0,4} ?")
 # at so many of the lines' starts a tag is the launcher's, whatever the lines say
 _COVERED = 0.9
 # Keras bars (` 1/13 [`) and Megatron's lines (` iteration  10/`) begin with one space
@@ -264,15 +265,16 @@ def _plain_tags(
 def _telling(form: Launcher, found: Sequence[_Tagged]) -> bool:
     """Whether the tags name a role, as torchrun's `[default3]:` does, text right behind it.
 
-    PyTorch's exceptions begin with `[rank3]: `, a blank behind it.
+    PyTorch's exceptions begin with `[rank3]: `, a blank behind it, its warnings with
+    `[rank3]:[W1127 10:02:11 …`.
     """
     if form.name != "torchrun":
         return False
     roles = {one.tag["job"] for one in found}
     if roles == {b"default"}:
         return True
-    blank = sum(one.text.startswith(b" ") for one in found if one.text)
-    return roles == {b"rank"} and 4 * blank < len(found)
+    own = sum(_OF_TORCH.match(one.text) is not None for one in found)
+    return roles == {b"rank"} and 4 * own < len(found)
 
 
 def _counts(order: Sequence[int]) -> bool:
