@@ -33,7 +33,7 @@ _COVERED = 0.9
 # Keras bars (` 1/13 [`) and Megatron's lines (` iteration  10/`) begin with one space
 _OWN_SPACE = re.compile(rb"(?:iteration +\d+/|validation loss at|\d+/\d+ \[)")
 _LAUNCHED = (
-    b"mpirun", b"mpiexec", b"hydra", b"srun: ", b"slurmstepd", b"torchrun",
+    b"mpirun", b"mpiexec", b"srun: ", b"slurmstepd", b"torchrun",
     b"torch.distributed", b"ChildFailedError", b"Root Cause (first observed failure)",
 )  # fmt: skip
 
@@ -210,10 +210,11 @@ def _believe(
         if share >= 0.05 or (span >= 0.5 and len(found) > 1):
             return Verdict(form, 0.99 if span >= 0.5 else 0.9, words)
         return Verdict(None, 0.7, f"{words}: too few")
-    sure, reason = _plain_tags(form, found, lines, share)
+    launched = any(word in head for word in _LAUNCHED)
+    sure, reason = _plain_tags(form, found, lines, share, launched=launched)
     if not sure:
         return Verdict(None, 0.8, f"{words}, but {reason}")
-    if any(word in head for word in _LAUNCHED):
+    if launched:
         sure, reason = min(0.99, sure + 0.04), f"{reason}; the launcher speaks"
     return Verdict(form, sure, f"{words}; {reason}")
 
@@ -226,7 +227,12 @@ def _named(ranks: Sequence[int]) -> str:
 
 
 def _plain_tags(
-    form: Launcher, found: Sequence[_Tagged], lines: Sequence[bytes], share: float
+    form: Launcher,
+    found: Sequence[_Tagged],
+    lines: Sequence[bytes],
+    share: float,
+    *,
+    launched: bool,
 ) -> tuple[float, str]:
     """Return how sure plain tags are the launcher's (0: not at all), and why."""
     order = [one.rank for one in found]
@@ -255,7 +261,7 @@ def _plain_tags(
         return 0.9, "with the name of a role"
     if 0 not in ranks or share < 0.5:
         return 0, "what they say does not tell ranks apart"
-    if share < _COVERED and _cycles(order):
+    if share < _COVERED and not launched and _cycles(order):
         return 0, "they count again and again"
     if not _takes_turns(order) and order == sorted(order) and _may_be_epochs(found):
         return 0, "they may number the epochs"
