@@ -68,9 +68,7 @@ def test_ranks_are_told_apart_whoever_is_silent(form: str, ranks: list[int], aro
     if around == "behind the job's output":
         log = JOB + log
     elif around == "before a long traceback":
-        log += (
-            b"Traceback (most recent call last):\n" + b'  File "a.py", line 88, in <module>\n' * 40
-        )
+        log += b"Traceback (most recent call last):\n" + b'  File "a.py", line 8\n' * 40
     assert Demultiplexer().launcher.name == "none"
     demultiplexer = Demultiplexer()
     demultiplexer.feed(log)
@@ -119,6 +117,7 @@ def of_one_rank() -> dict[str, bytes]:
         "numbered": b"".join(b"%d: loss=0.%d\n" % (n, n) for n in range(1, 9)),
         "vector of R": b'[1] "a"\n[1] 0.25\n[1] 0.5\n[1] 0.7\n',
         "tracebacks of torch": plain + trace,
+        "warnings of torch": plain[:30] + b"[rank1]:[W1127 10:02:11.3 Process.cpp:4115] a\n" * 9,
         "dates": b"2026: epoch 1: loss=0.5\n2026: epoch 2: loss=0.4\n",
         "clock": b"".join(b"%d: epoch 1: loss=0.5\n" % (1000 + n) for n in range(5)),
         "low rank": b"".join(
@@ -218,6 +217,46 @@ def test_lists_and_classes_are_not_taken_for_several_ranks(case: str) -> None:
     assert several_ranks(of_one_rank()[case]) is None
 
 
+def in_one_process() -> dict[str, bytes]:
+    """Logs of one process that tell a place more than once, or go back."""
+    places = [(epoch, step) for epoch in range(1, 6) for step in (10, 20, 30, 40)]
+    return {
+        "a metric per line": b"".join(
+            b"epoch %d step %d loss: 0.%d\nepoch %d step %d acc: 0.%d\n" % (e, s, s, e, s, s)
+            for e, s in places
+        ),
+        "layers": b"".join(
+            b"epoch %d step %d layer %d loss=0.%d%d\n" % (e, s, layer, s, layer)
+            for e, s in places
+            for layer in range(4)
+        ),
+        "no step": b"".join(b"epoch %d loss=0.%d%d\n" % (e, e, s) for e, s in places),
+        "epochs of an update": b"".join(
+            b"update %d epoch %d loss=0.%d%d\n" % (u, e, u, e) for u in range(9) for e in range(4)
+        ),
+        "two phases": b"".join(
+            b"train epoch %d loss=0.%d\nval epoch %d loss=0.%d\n" % (e, s, e, s) for e, s in places
+        ),
+        "redraws": b"".join(
+            b"\rEpoch %d: %d/40 [00:01<00:02, 3.1it/s, loss=0.%d]" % (e, s, again)
+            for e, s in places
+            for again in range(2)
+        ),
+        "clients": b"".join(
+            b"round %d client %d epoch %d loss=0.%d%d\n" % (r, c, e, r, e)
+            for r in range(4)
+            for c in range(3)
+            for e in range(3)
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", in_one_process())
+def test_one_process_that_tells_a_place_again_is_not_several(case: str) -> None:
+    """Lines of other kinds, numbered parts, nested loops and redraws contradict nothing."""
+    assert several_ranks(in_one_process()[case]) is None
+
+
 @pytest.mark.parametrize(
     "case", ["k2-ompi4-np2", "k2-ompi5-np4-ts", "k3-ompi4-np4-v2", "pt-imagenet-ompi4-np4"]
 )
@@ -251,7 +290,8 @@ def test_a_doubtful_log_is_told_of_in_the_summary_and_on_the_terminal(
 ) -> None:
     """metrics.json counts the places and warns; so does the command."""
     log = tmp_path / "log"
-    log.write_bytes(training(lambda _: b"", [0, 1, 2], 9))
+    lines = training(lambda _: b"", [0, 1, 2], 9)
+    log.write_bytes(lines.replace(b" loss", b" val_loss"))
     assert main([str(log), "--output", str(tmp_path / "out")]) == 0
     stage = json.loads((tmp_path / "out" / "metrics.json").read_text())["stages"]["train"]
     assert stage["ranks"]["0"]["account"]["ambiguous"] > 3

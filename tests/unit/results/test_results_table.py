@@ -477,6 +477,23 @@ def test_of_equally_telling_metrics_the_first_is_chosen() -> None:
     assert table([outcome("a", {}, summary({}, measured=both))], options).objective == "acc"
 
 
+def test_doubtful_logs_have_a_column_and_a_warning_and_others_none() -> None:
+    """Several ranks without tags: said beside the experiment, and once for all of a stage."""
+    found = summary({"train": {"acc": 1}})
+    bad = summary({"train": {"acc": 1}})
+    bad["stages"]["train"]["warnings"] = ["log: several ranks seem to have written"]
+    clear = table([outcome("a", {"lr": 1}, found)])
+    assert "doubtful" not in [column.heading for column in clear.columns]
+    assert clear.warnings == ()
+    outcomes = [outcome(name, {"lr": name}, bad) for name in ("b", "c", "d", "e")]
+    made = table([outcome("a", {"lr": 1}, found), *outcomes])
+    assert made.values("doubtful")[0] is None
+    assert made.values("doubtful")[1] == "train: log: several ranks seem to have written"
+    assert made.warnings == (
+        "logs of 'train', 4 experiments (b, c, d, …): log: several ranks seem to have written",
+    )
+
+
 def test_warnings_name_each_metric_that_is_missing() -> None:
     """The objective's first, then the patterns', in the order of the file."""
     options = MetricOptions(

@@ -106,8 +106,8 @@ def _tags(part: bytes, *, cut: bool = False) -> str | None:
     """
     part = "\n".join(own_lines(part.decode("latin-1").split("\n"))).encode("latin-1")
     form = recognise(part, cut=cut)
-    if form is None or not form.tagged:
-        return None
+    if form is None or not form.tagged or form.inline:
+        return None  # an exception names no rank where only the program's own lines do
     # in a long traceback PyTorch's own `[rank2]: ` looks like a tag of torchrun
     return None if form.name == "torchrun" and not _TORCHRUN.search(part) else form.name
 

@@ -97,9 +97,9 @@ class LabelDecoder:
         if content.startswith(b"\b"):
             account.ambiguous += 1
         ended = whole or bool(line_feed)
-        if stream in self._bars:
+        if self._bars and stream in self._bars:
             self._finish_bar(stream, content)
-        if ended and content.endswith(b"]") and _BAR.search(content):
+        if content[-1:] == b"]" and ended and _BAR.search(content):
             stream.add(content, tag=len(label) + 2)
             self._bars.add(stream)
         elif len(content) == self._form.cut and ended:

@@ -27,12 +27,13 @@ _LINE_START = 400
 _FRAGMENT = 8  # of a line, at the end of the log: less may be a part of a tag
 _PLAIN = re.compile(rb"[\[(<]| {0,7}\d{1,7}: ")
 _LOOKED_AT = 500  # lines with a tag, and lines without
+_OF_TORCH = re.compile(rb" |\[[IWEF]\d{0,4} ?")
 # at so many of the lines' starts a tag is the launcher's, whatever the lines say
 _COVERED = 0.9
 # Keras bars (` 1/13 [`) and Megatron's lines (` iteration  10/`) begin with one space
 _OWN_SPACE = re.compile(rb"(?:iteration +\d+/|validation loss at|\d+/\d+ \[)")
 _LAUNCHED = (
-    b"mpirun", b"mpiexec", b"hydra", b"srun: ", b"slurmstepd", b"torchrun",
+    b"mpirun", b"mpiexec", b"srun: ", b"slurmstepd", b"torchrun",
     b"torch.distributed", b"ChildFailedError", b"Root Cause (first observed failure)",
 )  # fmt: skip
 
@@ -209,10 +210,11 @@ def _believe(
         if share >= 0.05 or (span >= 0.5 and len(found) > 1):
             return Verdict(form, 0.99 if span >= 0.5 else 0.9, words)
         return Verdict(None, 0.7, f"{words}: too few")
-    sure, reason = _plain_tags(form, found, lines, share)
+    launched = any(word in head for word in _LAUNCHED)
+    sure, reason = _plain_tags(form, found, lines, share, launched=launched)
     if not sure:
         return Verdict(None, 0.8, f"{words}, but {reason}")
-    if any(word in head for word in _LAUNCHED):
+    if launched:
         sure, reason = min(0.99, sure + 0.04), f"{reason}; the launcher speaks"
     return Verdict(form, sure, f"{words}; {reason}")
 
@@ -225,7 +227,12 @@ def _named(ranks: Sequence[int]) -> str:
 
 
 def _plain_tags(
-    form: Launcher, found: Sequence[_Tagged], lines: Sequence[bytes], share: float
+    form: Launcher,
+    found: Sequence[_Tagged],
+    lines: Sequence[bytes],
+    share: float,
+    *,
+    launched: bool,
 ) -> tuple[float, str]:
     """Return how sure plain tags are the launcher's (0: not at all), and why."""
     order = [one.rank for one in found]
@@ -254,7 +261,7 @@ def _plain_tags(
         return 0.9, "with the name of a role"
     if 0 not in ranks or share < 0.5:
         return 0, "what they say does not tell ranks apart"
-    if share < _COVERED and _cycles(order):
+    if share < _COVERED and not launched and _cycles(order):
         return 0, "they count again and again"
     if not _takes_turns(order) and order == sorted(order) and _may_be_epochs(found):
         return 0, "they may number the epochs"
@@ -264,15 +271,16 @@ def _plain_tags(
 def _telling(form: Launcher, found: Sequence[_Tagged]) -> bool:
     """Whether the tags name a role, as torchrun's `[default3]:` does, text right behind it.
 
-    PyTorch's exceptions begin with `[rank3]: `, a blank behind it.
+    PyTorch's exceptions begin with `[rank3]: `, a blank behind it, its warnings with
+    `[rank3]:[W1127 10:02:11 …`.
     """
     if form.name != "torchrun":
         return False
     roles = {one.tag["job"] for one in found}
     if roles == {b"default"}:
         return True
-    blank = sum(one.text.startswith(b" ") for one in found if one.text)
-    return roles == {b"rank"} and 4 * blank < len(found)
+    own = sum(_OF_TORCH.match(one.text) is not None for one in found)
+    return roles == {b"rank"} and 4 * own < len(found)
 
 
 def _counts(order: Sequence[int]) -> bool:

@@ -28,6 +28,7 @@ _WORDS = re.compile(rb"[a-z_][a-z_\d./@]+")
 # layer 3, [3]: what tells lines of one step apart
 _NUMBERED = re.compile(rb"[a-z_\[(]+[ :=#]{0,2}\d{1,2}(?![\d.:%smu/])")
 _VALUES = re.compile(rb"\d+\.\d+(?:e[+-]?\d+)?|\bnan\b")
+_VALIDATES = re.compile(rb"(?<![a-z])(?:val|valid|validation|eval|test|dev)(?![a-z])")
 _OF_A_PLACE = (b"epoch", b"step", b"iter", b"batch", b"update", b"round")
 
 _Place = tuple[float, ...]
@@ -48,9 +49,11 @@ class Mixture(NamedTuple):
 class _Kind:
     """The lines of one kind, which a single program prints place by place."""
 
-    def __init__(self) -> None:
-        self.lines = self.again = self.back = 0
+    def __init__(self, *, validates: bool) -> None:
+        self.lines = self.again = 0
+        self._backs = [0, 0]  # with the epoch, and with the step, as what moves slower
         self.stepped, self.adjacent = False, True
+        self.validates = validates
         self.first: _Place | None = None
         self.last: _Place = ()
         self.values: list[bytes] = []
@@ -67,15 +70,26 @@ class _Kind:
         elif place == self.last:
             self.again += values != self.values
             self.adjacent = self.adjacent and at - self.at == 1
-        elif place < self.last and (place[1:] or place) > (self.first[1:] or self.first):
-            self.back += 1  # else it begins anew
+        else:
+            self._backs[0] += _is_back(place, self.last, self.first)
+            self._backs[1] += _is_back(place[::-1], self.last[::-1], self.first[::-1])
         self.last, self.values, self.at = place, values, at
+
+    @property
+    def back(self) -> int:
+        """How often the places run backwards, whichever of their numbers moves slower."""
+        return min(self._backs)
 
     @property
     def told_evenly(self) -> bool:
         """Whether each place but the last is told as often as the others, and more than once."""
         times = set(list(self.seen.values())[:-1])
         return len(times) == 1 and times != {1} and len(self.seen) >= 3
+
+
+def _is_back(place: _Place, last: _Place, first: _Place) -> bool:
+    """Whether a place lies before the last one, and does not begin anew."""
+    return place < last and (place[1:] or place) > (first[1:] or first)
 
 
 def several_ranks(head: bytes) -> Mixture | None:
@@ -98,7 +112,9 @@ def several_ranks(head: bytes) -> Mixture | None:
         found = _read(line, epoch)
         if found is not None:
             kind, place, values, stepped = found
-            kinds.setdefault(kind, _Kind()).take(at, place, values, stepped=stepped)
+            if kind not in kinds:
+                kinds[kind] = _Kind(validates=_VALIDATES.search(line) is not None)
+            kinds[kind].take(at, place, values, stepped=stepped)
             fresh = False
             lines += 1
             if lines == _LINES:
@@ -147,7 +163,8 @@ def _judge(twice: int, kinds: list[_Kind]) -> Mixture | None:
     if any(kind.back >= 3 and 20 * kind.back >= kind.lines for kind in kinds):
         reasons.append(f"places run backwards {back} times")
     even = [kind for kind in kinds if kind.told_evenly and kind.again >= 3]
-    even = [kind for kind in even if kind.stepped or kind.adjacent]
+    # a program may tell its loss several times an epoch, but validates once
+    even = [kind for kind in even if kind.stepped or (kind.adjacent and kind.validates)]
     if even or (again >= 3 and back >= 1) or (twice and again >= 2):
         again = sum(kind.again for kind in {*stepped, *even})
         reasons.append(f"{again} times a place is told again with other values")
