@@ -132,6 +132,8 @@ def test_phases_come_in_front_once() -> None:
         ("Train: 0 [  50/1251 (  4%)]  Loss: 6.95 (6.95)  Time: 0.9s, 140.2/s  (1.0s, 138.1/s)  LR: 1.000e-06", "0", "50", {"Loss": "6.95", "Loss_avg": "6.95", "Time": "0.9", "LR": "1.000e-06"}),
         ("[Epoch 3/200] [Batch 10/937] [D loss: 0.69] [G loss: 0.71]", "3", "10", {"D loss": "0.69", "G loss": "0.71"}),
         ("steps: 10 loss: 5.1 iter time (s): 1.2 samples/sec: 25.9", None, "10", {"loss": "5.1", "iter time (s)": "1.2", "samples/sec": "25.9"}),
+        ("epoch 1/3 step 2/4: loss=0.99, acc=0.5", "1", "2", {"loss": "0.99", "acc": "0.5"}),
+        ("Epoch 2/5: loss 0.99.", "2", None, {"loss": "0.99"}),
         ("Step: 12,000 | loss: 1.25", None, "12000", {"loss": "1.25"}),
         ("Epoch 3: accuracy: 0.91 ± 0.02.", "3", None, {"accuracy": "0.91", "accuracy_std": "0.02"}),
         ("epoch 4 | loss nan | acc 0.5", "4", None, {"loss": "nan", "acc": "0.5"}),
