@@ -16,18 +16,23 @@ it stands elsewhere in the line. Percent signs go, durations become seconds, mea
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from sweepmake.logs.readers.base import Observation, Reader, is_number, unit_seconds
+from sweepmake.logs.readers.base import Observation, Part, Reader, is_number, unit_seconds
 from sweepmake.logs.readers.grammar.line import Labels, Line, Value, heading_phase
 from sweepmake.logs.readers.grammar.names import is_known, is_result
 from sweepmake.logs.readers.grammar.phases import TRAINING, has_phase, phased
 from sweepmake.logs.readers.grammar.prefix import skip_prefix
+from sweepmake.logs.readers.grammar.templates import Template, learn
 
 __all__ = ["Pairs"]
 
 _LONGEST = 4096
+_TEMPLATES = 12  # so many forms of lines are known at once
+_TRIES = 200  # so many lines without a template are looked at
+_SEGMENTS = re.compile(r"[\r\n\x08]+")
 _BAR = re.compile(
     r"\[[=>]|━|%\||[<?]\d*[\d:?]*, *[\d.?]+ ?(?:it/s|s/it)"
 )  # another reader's, or damaged
@@ -50,6 +55,8 @@ class Pairs(Reader):
         self._under: str | None = None  # the step that stood alone on its line
         self._headed = False  # an epoch stood alone on its line
         self._phase: str | None = None  # of the heading that stands above
+        self._templates: list[Template] = []
+        self._tries = 0
         self._once = False  # … for one line
         self._placed: set[str] = set()  # names that stood beside a place
 
@@ -64,6 +71,46 @@ class Pairs(Reader):
         """Return the line's values, None when it is prose."""
         if len(text) > _LONGEST or (not any(map(str.isdigit, text)) and "nan" not in text.lower()):
             return None
+        seen = self._line(text)
+        if seen is not None and seen.values and seen.kind == "line" and self._tries < _TRIES:
+            self._learn(text, seen)
+        return seen
+
+    def read_block(self, text: str) -> Iterator[Part] | None:
+        """Return what lines of known forms say; the others are left to all readers."""
+        return self._parts(text) if self._templates else None
+
+    def _parts(self, text: str) -> Iterator[Part]:
+        for segment in _SEGMENTS.split(text):
+            if segment:
+                yield self._known(segment) or segment
+
+    def _known(self, segment: str) -> Observation | None:
+        """Return what a line of a known form says; that form is tried first the next time."""
+        for at, template in enumerate(self._templates):
+            seen = template.read(segment)
+            if seen is not None:
+                if at:
+                    self._templates.insert(0, self._templates.pop(at))
+                self._phase = self._under = None
+                self._once = False
+                self._placed.update(seen.values)
+                self._epoch = seen.epoch or self._epoch
+                return seen
+        return None
+
+    def _learn(self, text: str, seen: Observation) -> None:
+        """Take note of a line's form."""
+        self._tries += 1
+        twin = copy.copy(self)
+        twin._units, twin._placed = dict(self._units), set()
+        template = learn(text, skip_prefix(text)[0], seen, twin._line)
+        if template is not None:
+            self._tries = 0
+            self._templates = [template, *self._templates[: _TEMPLATES - 1]]
+
+    def _line(self, text: str) -> Observation | None:
+        """Return what a line says."""
         start, phase = skip_prefix(text)
         if _CALL.match(text, start) or _BAR.search(text):
             return None
@@ -76,13 +123,16 @@ class Pairs(Reader):
     def _only_place(self, line: Line) -> Observation | None:
         """Return the place that stands alone on its line; what follows belongs to it."""
         phase = heading_phase(line.rest)
-        if line.prose or (line.rest.strip(" \t-=*#:.,|[]()>") and phase is None):
+        if line.prose or line.odd or (line.rest.strip(" \t-=*#:.,|[]()>") and phase is None):
             return None
         epoch, step, total, _ = self._place(line)
         if epoch is None:
             self._under, self._phase = step, phase
             return Observation({}, kind="place")
-        self._headed, self._under, self._phase = True, None, phase or line.phase
+        if not self._headed:
+            self._headed = True
+            self._templates.clear()  # an iteration is now one of an epoch
+        self._under, self._phase = None, phase or line.phase
         seen = Observation({}, epoch, total_epochs=total if epoch != self._epoch else None)
         self._epoch = epoch
         return seen._replace(kind="place")

@@ -22,6 +22,8 @@ _MOST = 5000  # so many labels are remembered
 _STEP_WORDS = re.compile(r" *(?:batch|batches|step|steps|iter|iters|iterations|it)\b", re.ASCII)
 _LASTS = re.compile(r"time|elapsed|duration|eta|remain|left|took|runtime|total", re.IGNORECASE)
 _SPAN = re.compile(r"elapsed|duration|eta|remain|left|took|runtime|total", re.IGNORECASE)
+_LABEL = 200  # so much of the text in front of a number is its label
+_TOKENS = 400  # so many numbers of a line are looked at
 _POINT = re.compile(r"\d\.\d")
 _REST = 4  # so many words may follow the last number of a line without a place
 _BETWEEN = " \t:-,|"
@@ -111,14 +113,16 @@ class Line:
 
     def _tokens(self) -> Iterator[re.Match[str]]:
         at = self._start
-        search = TOKEN.search
-        while match := search(self._text, at):
+        for _ in range(_TOKENS):
+            match = TOKEN.search(self._text, at)
+            if match is None:
+                return
             yield match
             at = max(match.end(), self._at)
 
     def _take(self, match: re.Match[str]) -> None:
         kind = match.lastgroup
-        before = self._text[self._at : match.start()]
+        before = self._text[max(self._at, match.start() - _LABEL) : match.start()]
         if match["first"] is not None:
             self._bracket(match, before)
             return

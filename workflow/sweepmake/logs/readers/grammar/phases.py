@@ -23,7 +23,9 @@ _WORDS = {
 }
 _PHASES = {word: phase for phase, words in _WORDS.items() for word in words}
 PHASE_WORD = "(?:" + "|".join(sorted(_PHASES, key=len, reverse=True)) + ")"
-_NAMED = re.compile(rf"\W*{PHASE_WORD}(?:(?![a-z])|(?<=[a-z])(?=[A-Z]))", re.ASCII | re.IGNORECASE)
+_NAMED = re.compile(
+    rf"\W*(?i:{PHASE_WORD})(?:(?![a-zA-Z])|(?<=[a-z])(?=[A-Z]))", re.ASCII
+)  # testAcc, not tester
 # what is the same thing in each phase
 _SHARED = frozenset({"lr", "learning_rate", "learning rate", "epoch"})
 
