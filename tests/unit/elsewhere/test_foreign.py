@@ -3,6 +3,7 @@ said about those that cannot be used."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -163,6 +164,26 @@ class TestMlrunner:
                            f'"log": "output/Lr_0.1/{log}"}}\n')  # fmt: skip
         (experiment,) = found(tmp_path / "moved").values()
         assert logs_of(experiment, folder) == {"train": logs[1:]}
+
+    def test_records_of_experiments_that_share_a_folder_are_told_apart(
+        self, tmp_path: Path
+    ) -> None:
+        """Each has a folder of its own among the records."""
+        for name, states in (("a", ("failed", "finished")), ("b", ("finished", "finished"))):
+            records = tmp_path / ".sweepmake" / name
+            records.mkdir(parents=True)
+            for at, state in enumerate(states):
+                log = f"log.train.20220101.00000{at}.{name}"
+                put(tmp_path / log)
+                with (records / "runs.jsonl").open("a") as file:
+                    told = {"stage": "train", "fingerprint": "x", "state": state, "log": log}
+                    file.write(json.dumps(told) + "\n")
+        experiments = found(tmp_path)
+        assert logs_of(experiments["a"], tmp_path)["train"] == [
+            "log.train.20220101.000000.a",
+            "log.train.20220101.000001.a",
+        ]
+        assert logs_of(experiments["b"], tmp_path)["train"] == ["log.train.20220101.000001.b"]
 
     def test_numbers_that_yaml_1_1_takes_for_text_are_numbers(self, tmp_path: Path) -> None:
         """mlrunner writes lr: 1e-05, which its YAML reads as a text; lists become text."""

@@ -50,6 +50,15 @@ def test_ranks_that_only_spoke_inside_lines_are_known_by_their_tags() -> None:
     assert set(decode(log, launcher="mpich").account) == {0, 1}
 
 
+@pytest.mark.parametrize("block", [1 << 20, 128, 64, 61, 7])
+def test_a_plain_tag_inside_the_launcher_s_own_text_is_none(block: int) -> None:
+    """Wherever the log is cut; behind a line feed it is one again."""
+    log = b"[0] a\n[1] b\n" + b"said by a wrapper, " * 40 + b"[1] not a tag\n[0] c\n[1] d\n"
+    result = decode(log, block, "mpich", head=16)
+    assert result.streams == {StreamId(0, "output"): b"a\nc\n", StreamId(1, "output"): b"b\nd\n"}
+    assert result.launcher_text.size == 40 * 19 + len(b"[1] not a tag\n")
+
+
 def test_who_spoke_can_be_asked_in_the_order_of_the_log() -> None:
     """Without asking for the streams first; what was asked for does not come again."""
     demultiplexer = Demultiplexer("openmpi4", events=True)

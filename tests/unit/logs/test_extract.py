@@ -153,6 +153,15 @@ def test_lines_end_where_a_redraw_begins(tmp_path: Path) -> None:
     assert value(tmp_path, "acc:\n0.5\n", r"acc:\s+(\S+)") is None
 
 
+@pytest.mark.parametrize("text", ["ac\x00c 1", "ac\x1b[1mc 1\x1b[0m", "\x1b[Kacc 1", "acc\x00 1"])
+@pytest.mark.parametrize("pattern", [r"acc (\d)", r"(?:acc) (\d)"])
+def test_what_a_terminal_does_not_show_hides_nothing(
+    tmp_path: Path, text: str, pattern: str
+) -> None:
+    """Codes and NUL bytes, each by itself; whether a text can be looked for first or not."""
+    assert value(tmp_path, f"{text}\n", pattern) == 1
+
+
 def test_ranks_are_searched_apart(tmp_path: Path) -> None:
     """Tags inside a line do not hide a number; the lowest rank with a match counts."""
     text = (

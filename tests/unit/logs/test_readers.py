@@ -132,6 +132,16 @@ def test_keras_evaluation_is_outside_epochs(read) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Epoch 1/2 - lo\x00ss: 0.5", "Epoch 1/2 - lo\x1b[1mss: 0.5\x1b[0m", "\x00\x00Epoch 1/2 - loss: 0.5",
+     "\x1b]0;title\x07Epoch 1/2 - loss: 0.5", "Epoch 1/2 - loss: 0.5\x1b[K \x00"],
+)  # fmt: skip
+def test_what_a_terminal_does_not_show_is_not_read(read, line: str) -> None:
+    """Each by itself: codes, and the NUL bytes of a file with holes."""
+    assert read(line + "\n").rows == [{"epoch": "1", "loss": "0.5"}]
+
+
 def test_keras3_evaluation_is_outside_epochs(read) -> None:
     """The full bar, drawn twice, is the last of its epoch; what follows is none of its rows."""
     got = read(

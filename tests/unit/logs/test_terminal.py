@@ -30,6 +30,7 @@ def shown(stream: bytes) -> list[tuple[str, bool]]:
         (b"abcdef\r\x1b[2Pgh\n", [("abcdef", False), ("ghef", True)]),
         (b"abcd\r\x1b[P\n", [("abcd", False), ("bcd", True)]),
         (b"abcd\r\x1b[2X\n", [("abcd", False), ("  cd", True)]),
+        (b"abcdefgh\r\x1b[2C\x1b[2X\n", [("abcdefgh", False), ("ab  efgh", True)]),
         (b"abcd\x1b[3D\x1b[1K\n", [("abcd", False), ("  cd", True)]),
         (b"abcd\x1b[2D\x1b[J\n", [("abcd", False), ("ab", True)]),
         (b"ab\x1b[s123\x1b[ucd\n", [("ab123", False), ("abcd3", True)]),

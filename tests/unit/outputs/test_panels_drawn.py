@@ -33,6 +33,19 @@ def test_a_page_has_its_experiment_heading_and_number(tmp_path: Path) -> None:
         assert one.texts[-1].right == pytest.approx((WIDTH - 0.45) * 72, abs=0.6)
 
 
+def test_what_is_too_long_for_a_page_is_cut_in_its_middle(tmp_path: Path) -> None:
+    """Title, heading and notes, those left of the page's number."""
+    book = Book(tmp_path / "x.pdf", title="W" * 300, parameters={}, subject="")
+    page = read_page(book.page("M" * 300, ["n" * 400, "short"]))
+    title, heading, short, note, number = page.texts
+    width = WIDTH - 0.9
+    for text, size, inches in ((title, 13, width), (heading, 10, width), (note, 7.5, width - 0.8)):
+        assert len(text.text) == int(inches * 72 / (size * 0.57))
+        assert "..." in text.text
+        assert text.left == pytest.approx(0.45 * 72)
+    assert (short.text, number.text) == ("short", "page 1")
+
+
 @pytest.mark.parametrize(
     ("count", "columns"),
     [(1, 1), (2, 2), (4, 2), (5, 3), (9, 3), (10, 4), (12, 4)],

@@ -317,6 +317,16 @@ def test_no_log_is_too_strange(text: bytes) -> None:
             assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", found.last_line)
 
 
+@pytest.mark.parametrize(
+    "line", ["\x1b[31mValueError: bad\x1b[0m", "Value\x00Error: bad", "\x00ValueError: bad"]
+)
+def test_what_a_terminal_does_not_show_is_no_part_of_the_last_words(
+    tmp_path: Path, line: str
+) -> None:
+    begin = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n'
+    assert told(tmp_path, f"{begin}{line}\n").last_line == "ValueError: bad"
+
+
 def test_only_the_end_of_a_log_is_read(tmp_path: Path) -> None:
     """Of a long log the last 64 KiB, from the start of a line; of a packed one as well."""
     log = tmp_path / "log"

@@ -32,6 +32,8 @@ __all__ = ["LONGEST", "Found", "MetricSearch", "user_metrics"]
 LONGEST = 65_536
 """So many characters of a line are searched."""
 
+_MOST_BYTES = 4 * LONGEST  # a character has at most four
+
 _BREAK = re.compile(rb"[\r\n\x08]")
 _BREAKS = re.compile(r"[\r\n\x08]+")
 # of several streams of one rank the first counts that has a match
@@ -188,10 +190,8 @@ class _Stream:
     def _keep(self, data: bytes) -> None:
         """Keep the begin of a line whose end has not come yet."""
         if not self._full:
-            self._tail += data
-            # in bytes: a character has at most four
-            if len(self._tail) > 4 * LONGEST:
-                self._tail, self._full = self._tail[: 4 * LONGEST], True
+            self._tail = (self._tail + data)[:_MOST_BYTES]
+            self._full = len(self._tail) == _MOST_BYTES
 
     def _lines(self, data: bytes) -> None:
         words = data.decode("utf-8", "replace")

@@ -141,9 +141,7 @@ def _whole_lines(text: bytes, *, cut: bool) -> bytes:
 
 def _lines(text: bytes, rank: int) -> Iterable[tuple[int, str]]:
     """Yield the lines of a stream, each with its rank: PyTorch may name another one."""
-    words = text.decode("utf-8", "replace")
-    if "\x1b" in words or "\x00" in words:
-        words = ESCAPE.sub("", words)
+    words = ESCAPE.sub("", text.decode("utf-8", "replace"))
     for line in _BREAKS.split(words):
         own = _RANK.match(line)
         kept = (line[own.end() :] if own else line)[:_LONGEST]

@@ -186,7 +186,8 @@ class Demultiplexer:
             self._decoder = self._recognised(block[:_HEAD], cut=len(block) > _HEAD)
         done = self._decoder.decode(block, self._offset, final=final)
         self._offset += done
-        self._waiting = [block[done:]] if done < len(block) else []
+        rest = block[done:]
+        self._waiting = [rest] if rest else []
 
     def _recognised(self, head: bytes, *, cut: bool) -> _Decoder:
         """Choose the decoder by the config or the first bytes of the log, which may be cut."""

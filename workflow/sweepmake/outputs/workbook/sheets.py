@@ -288,4 +288,3 @@ def add_about(book: Workbook, facts: Sequence[tuple[str, Cell]], lines: Sequence
         add_heading("params.yaml", first=not facts)
     for line in lines:
         worksheet.append([None, write_line(line)])
-    worksheet.close()
