@@ -16,7 +16,9 @@ from sweepmake.invocation.session import (
     environment,
     export,
     forced_runs,
+    no_results,
     outcome,
+    results_command,
     save_params,
     welcome,
 )
@@ -211,3 +213,20 @@ def test_forced_runs_are_named_by_stage() -> None:
     assert forced_runs(everything=True, names=[], stages=stages) == {"*"}
     names = ["pre_train", "output/x/.sweepmake/test.done"]
     assert forced_runs(everything=False, names=names, stages=stages) == {"pre-train", names[1]}
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("snakemake --cores 4", ""),
+        ("snakemake -s a/Snakefile stages --cores 4", "-s a/Snakefile"),
+        ("snakemake --cores 4 --config params=b results=r -n", "--config params=b results=r"),
+        ("snakemake --snakefile=S -d d --configfile c -k", "--snakefile=S -d d --configfile c"),
+        ("snakemake -k --profile p stages", "--profile p"),
+    ],
+)  # fmt: skip
+def test_the_command_for_results_is_of_the_same_sweep(typed: str, kept: str) -> None:
+    """What says which sweep a command is about stays, its targets and its cores do not."""
+    command = " ".join(filter(None, ["snakemake", kept, "--cores 1 results"]))
+    assert results_command(typed.split()) == command
+    assert no_results(typed.split()).endswith(f"Make them: {command}")

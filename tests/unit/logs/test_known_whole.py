@@ -140,3 +140,10 @@ def test_a_restart_behind_a_cut_line_is_one(tmp_path: Path, cut: str) -> None:
     assert [row["val_loss"] for row in found["rows"] if row["val_loss"]] == ["0.9", "0.7", "0.6"]
     assert found["ranks"]["0"]["restarts"] == 1
     assert not found["ranks"]["0"]["died"]
+
+
+@pytest.mark.parametrize("last", ["loss: inf", "loss=-inf", "loss: Infinity", "loss: nan"])
+def test_a_value_without_a_digit_is_one(tmp_path: Path, last: str) -> None:
+    """What is not finite is what the run ends with, and not what stood before it."""
+    found = read(tmp_path, f"loss: 0.5\n{last}\n")
+    assert found["ranks"]["0"]["last"]["loss"] in ("inf", "-inf", "nan")

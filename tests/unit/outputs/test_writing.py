@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sweepmake.outputs.writing import writing
+from sweepmake.outputs.writing import WORKFLOW, writing
 
 WRITE = """
 import sys
@@ -48,6 +48,28 @@ def test_a_second_writer_waits_and_says_for_whom(tmp_path: Path) -> None:
     out, _ = second.communicate()
     assert out == "writes\n"
     assert second.returncode == 0
+
+
+def test_jobs_of_one_workflow_wait_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user would look for another sweep."""
+    monkeypatch.setenv(WORKFLOW, "workflow 7")
+    first = start(tmp_path)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "writes\n"
+    second = start(tmp_path)
+    while not any(_leads_to_claim(path) for path in Path(f"/proc/{second.pid}/fd").iterdir()):
+        assert second.poll() is None
+    first.communicate()
+    assert second.communicate() == ("writes\n", "")
+
+
+def _leads_to_claim(descriptor: Path) -> bool:
+    try:
+        return descriptor.readlink().name == ".writing"
+    except FileNotFoundError:
+        return False  # it has just been closed
 
 
 def test_the_claim_ends_with_the_writing(tmp_path: Path) -> None:

@@ -74,3 +74,9 @@ def test_an_error_names_the_first_file_with_the_key(tmp_path: Path) -> None:
         read_config({"titles": "y"}, files)
     assert (caught.value.file, caught.value.line) == (str(second), 1)
     assert "title" in str(caught.value.hint)
+
+
+def test_a_number_inside_a_mapping_of_the_command_line_is_one() -> None:
+    """Snakemake hands texts over; in a file, a text stays none."""
+    config = read_config({"logs": {"pattern_time_s": "4"}})
+    assert config.log_options["pattern_time_s"] == 4

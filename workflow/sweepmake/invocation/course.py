@@ -19,6 +19,7 @@ from sweepmake.invocation.gpus_in_use import Look
 from sweepmake.invocation.left_locks import clear_locks, note_locks
 from sweepmake.invocation.markers import check_targets, check_writable, forget_missing
 from sweepmake.invocation.signals import Stop
+from sweepmake.outputs.writing import WORKFLOW
 from sweepmake.runs.claims import this_process
 from sweepmake.runs.gpus import choose_slots
 
@@ -264,6 +265,7 @@ class Course:
         if self._asked.local:
             self._stop.watch(_PROGRAMS)
         self._environment["SWEEPMAKE_COMMAND"] = session.command_line(sys.argv)
+        self._environment[WORKFLOW] = f"workflow {self._holder.pid} {self._began}"
 
     def ended(self) -> None:
         """After the last job: say what became of every run, make what results there can be."""
@@ -280,7 +282,7 @@ class Course:
     def _make_results(self, sweep: Sweep) -> None:
         """Make the results; not where this process may be given a few seconds only."""
         if self._stop.is_urgent:
-            session.say(session.NO_RESULTS)
+            session.say(session.no_results(sys.argv))
         else:
             session.make_results([*sweep.results, "--cores", str(self._asked.cores)])
 

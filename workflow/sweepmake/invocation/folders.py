@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import sys
 from pathlib import Path
 
 from sweepmake.errors import SweepmakeError, in_words
+from sweepmake.invocation.session import results_command
 from sweepmake.plan import RECORDS
 from sweepmake.runs.claims import Claim, Holder
 
@@ -104,9 +106,11 @@ def output_claim(output: str, notes: Path = Path(".snakemake")) -> FolderClaim:
             running.
     """
     name = hashlib.sha256(str(Path(output).absolute()).encode()).hexdigest()[:16]
+    command = results_command(sys.argv).replace("{", "{{").replace("}", "}}")
     words = (
         "{holder} is running this sweep: its output folder is '{folder}'. Wait for its end, or see "
-        "what there is so far (snakemake --cores 1 results), or run in another folder beside it "
+        f"what there is so far ({command}), or run in another folder "
+        "beside it "
         "(--config output=FOLDER results=FOLDER)"
     )
     return FolderClaim(output, words, Claim(str(notes / "sweepmake" / f"{name}.lock")))

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from sweepmake.runs.gpus import Slots
 
 __all__ = [
-    "NO_RESULTS",
     "check_slots",
     "command_line",
     "environment",
@@ -40,7 +39,9 @@ __all__ = [
     "forced_runs",
     "import_ahead",
     "make_results",
+    "no_results",
     "outcome",
+    "results_command",
     "save_params",
     "say",
     "welcome",
@@ -52,7 +53,9 @@ _THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_
 _MOST_SHOWN = 20
 _END_S = 5  # in which the maker of the results removes what it was writing
 
-NO_RESULTS = "Some results are older than the runs. Make them: snakemake --cores 1 results"
+# what says which sweep a command is about, with one word or with several behind it
+_WITH_A_WORD = ("-s", "--snakefile", "-d", "--directory", "--profile", "--workflow-profile")
+_WITH_WORDS = ("--config", "-C", "--configfile", "--configfiles")
 """What is said where results were to be made, and were not."""
 
 
@@ -245,6 +248,32 @@ def command_line(arguments: Sequence[str]) -> str:
     return shlex.join(["snakemake", *arguments[1:]])
 
 
+def results_command(arguments: Sequence[str]) -> str:
+    """Return the command that makes the results of the sweep that another command is about.
+
+    Args:
+        arguments: the other command, as Python has it.
+    """
+    kept: list[str] = []
+    left = 0
+    for word in arguments[1:]:
+        name, equals, _ = word.partition("=")
+        if word.startswith("-"):
+            left = 1 if name in _WITH_A_WORD and not equals else 0
+            left = sys.maxsize if name in _WITH_WORDS else left
+            if left or name in _WITH_A_WORD:
+                kept.append(word)
+        elif left:
+            kept.append(word)
+            left -= 1
+    return shlex.join(["snakemake", *kept, "--cores", "1", "results"])
+
+
+def no_results(arguments: Sequence[str]) -> str:
+    """Return what is said where results were not made, with the command that makes them."""
+    return f"Some results are older than the runs. Make them: {results_command(arguments)}"
+
+
 def make_results(command: Sequence[str]) -> None:
     """Run the program that makes all results; Ctrl-C ends it, and leaves what was there before.
 
@@ -262,7 +291,7 @@ def make_results(command: Sequence[str]) -> None:
                 process.wait(_END_S)
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
                 os.killpg(process.pid, signal.SIGKILL)
-            say(NO_RESULTS)
+            say(no_results(sys.argv))
 
 
 def _count(number: int, noun: str) -> str:

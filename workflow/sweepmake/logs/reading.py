@@ -16,7 +16,7 @@ __all__ = ["ESCAPE", "StreamReader"]
 
 _SEGMENTS = re.compile(r"[\r\n\x08]+")
 ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])?|\x00+")
-_DIGIT = re.compile(r"[0-9]|\bnan\b", re.IGNORECASE)
+_DIGIT = re.compile(r"[0-9]|\b(?:nan|inf|infinity)\b", re.IGNORECASE)
 # a line that seems to say how training goes
 _LOOKS = re.compile(
     r"(?:loss|acc(?:uracy)?|ppl|perplexity|error|mAP|psnr|rmse|reward)(?:[_@./][\w@./]{0,20})?"

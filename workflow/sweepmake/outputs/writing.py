@@ -12,7 +12,10 @@ from pathlib import Path
 from sweepmake.plan import RECORDS
 from sweepmake.runs.claims import Claim, this_process
 
-__all__ = ["writing"]
+__all__ = ["WORKFLOW", "writing"]
+
+WORKFLOW = "SWEEPMAKE_WORKFLOW"
+"""The variable by which the jobs of one workflow know each other."""
 
 _FILE = ".writing"
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # a file system that has none
@@ -22,6 +25,8 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # a file system
 def writing(results: str) -> Iterator[None]:
     """Claim a folder of results as long as it is written; wait for another one, and say so.
 
+    Jobs of one workflow wait for each other without a word.
+
     Args:
         results: the folder; it is made where it is missing.
 
@@ -30,12 +35,14 @@ def writing(results: str) -> Iterator[None]:
     """
     claim = Claim(str(Path(results, RECORDS, _FILE)))
     Path(claim.path).parent.mkdir(parents=True, exist_ok=True)
-    me = this_process("results", os.environ)
+    mine = os.environ.get(WORKFLOW, "")
+    me = this_process(mine or "results", os.environ)
     try:
         if other := claim.take(me):
-            text = f"WAIT    the results in '{results}' are being written by another program"
-            sys.stderr.write(f"{text} ({other})\n")
-            sys.stderr.flush()
+            if other.what != mine:
+                text = f"WAIT    the results in '{results}' are being written by another program"
+                sys.stderr.write(f"{text} ({other})\n")
+                sys.stderr.flush()
             claim.wait(me)
     except OSError as error:
         if error.errno not in _WITHOUT_LOCKS:

@@ -135,6 +135,8 @@ def number(*, least: int) -> Kind[int]:
 
     def read(node: Node, origin: Origin) -> int:
         value = node.value if isinstance(node, Scalar) else None
+        if isinstance(value, str) and value.isdecimal() and not node.line:
+            value = int(value)  # inside `--config "logs={…}"`, Snakemake leaves numbers as texts
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise origin.expected(f"a whole number of at least {least}", node)
         return value

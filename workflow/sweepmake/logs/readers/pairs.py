@@ -30,6 +30,7 @@ from sweepmake.logs.readers.grammar.templates import Template, learn
 __all__ = ["Pairs"]
 
 _LONGEST = 4096
+_HAS_NUMBER = re.compile(r"[0-9]|nan|inf", re.IGNORECASE)
 _TEMPLATES = 12  # so many forms of lines are known at once
 _TRIES = 200  # so many lines without a template are looked at
 _SEGMENTS = re.compile(r"[\r\n\x08]+")
@@ -69,7 +70,7 @@ class Pairs(Reader):
 
     def read(self, text: str) -> Sequence[Observation] | Observation | None:
         """Return the line's values, None when it is prose."""
-        if len(text) > _LONGEST or (not any(map(str.isdigit, text)) and "nan" not in text.lower()):
+        if len(text) > _LONGEST or not _HAS_NUMBER.search(text):
             return None
         seen = self._line(text)
         if seen is not None and seen.values and seen.kind == "line" and self._tries < _TRIES:
