@@ -190,6 +190,13 @@ def test_nothing_asked_for_changes_nothing(tmp_path: Path) -> None:
     assert "measured" not in json.loads(parsed.metrics.read_text())
 
 
+def test_without_metrics_there_is_nothing_to_note(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("epoch=1 loss=0.5\n")
+    parsed = parse_logs([StageLogs("t", (log,))], tmp_path)
+    assert (parsed.user_metrics, parsed.notes) == ({}, [])
+
+
 def test_a_bad_pattern_is_an_error_of_input(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"metric 'm': 'x\(' is not a regular expression"):
         value(tmp_path, "x\n", "x(")

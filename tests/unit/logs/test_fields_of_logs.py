@@ -9,8 +9,9 @@ import pytest
 from truth import read_history
 
 from sweepmake.logs.parse import LogOptions, StageLogs, parse_logs
-from sweepmake.logs.readers.base import seconds, unit_seconds
-from sweepmake.logs.readers.keras import fields
+from sweepmake.logs.readers.base import Observation, seconds, unit_seconds
+from sweepmake.logs.readers.keras import KerasEpochs, fields
+from sweepmake.logs.readers.keras3 import Keras3
 from sweepmake.logs.readers.regex import compile_patterns
 from sweepmake.logs.readers.tqdm import Tqdm
 
@@ -61,6 +62,17 @@ def test_clocks(text: str, expected: str | None) -> None:
 def test_what_follows_a_bar_of_keras(text: str, expected: object) -> None:
     """Times, and names with numbers; a word that is neither makes it another line."""
     assert fields(text) == expected
+
+
+@pytest.mark.parametrize("rest", ["ETA: 3s - loss: 0.5", "5ms/step - loss: 0.5", "loss: 0.5 bad"])
+def test_a_bar_of_keras_3_has_its_times_before_its_metrics(rest: str) -> None:
+    """A second one means that two lines were torn and joined."""
+    read = Keras3(KerasEpochs()).read
+    bar = " 7/13 \N{BOX DRAWINGS HEAVY HORIZONTAL} 1s 5ms/step - "
+    assert read(bar + rest) is None
+    seen = read(bar + "loss: 0.5")
+    assert isinstance(seen, Observation)
+    assert (seen.step, seen.eta_s, seen.time_per_step_s) == ("7", "1", "0.005")
 
 
 @pytest.mark.parametrize(

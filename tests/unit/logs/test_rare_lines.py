@@ -148,6 +148,19 @@ def test_signs_of_trouble_and_of_an_end_are_remembered(tmp_path: Path) -> None:
     assert (got.tally.early_stop_epoch, got.tally.died) == (1, False)
 
 
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [("loss: .", 1), ("\u8bad\u7ec3loss: .", 1), ("val_acc= -.", 1), ("'accuracy' .", 1),
+     ("glossy: .", 0), ("loss of .", 0), ("7/13 [=>", 1), ("- ETA: soon", 1), ("a s/it b", 1),
+     ("4it/s", 1)],
+)  # fmt: skip
+def test_lines_that_look_like_metrics_and_are_none_are_counted(
+    tmp_path: Path, line: str, count: int
+) -> None:
+    """Also where a word of another script stands right before the name."""
+    assert Read(line + "\n", tmp_path).tally.counts.unparsed == count
+
+
 def test_an_attempt_forgets_how_the_one_before_ended() -> None:
     tally = Tally()
     tally.trouble = tally.failed = True

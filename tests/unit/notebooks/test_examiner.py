@@ -69,6 +69,18 @@ def test_the_accuracies_of_real_logs_of_mlrunner_are_found(workers: int) -> None
     ]
 
 
+@pytest.mark.parametrize(("workers", "is_here"), [(-1, True), (0, True), (1, False), (2, False)])
+def test_in_which_process_parsers_run(tmp_path: Path, workers: int, is_here: bool) -> None:
+    """In this one unless others are asked for."""
+
+    def parser(output_dir: Path, experiment: Any, caches: dict[str, Any]) -> None:
+        experiment.metric["process"] = os.getpid()
+
+    make_experiment(tmp_path, "a", lr=1)
+    examiner = examined(tmp_path, parser, workers=workers)
+    assert (examiner.experiments["a"].metric["process"] == os.getpid()) == is_here
+
+
 @pytest.mark.parametrize("concise", [True, False])
 @both_ways
 def test_table_and_tsv_are_those_of_mlrunner(

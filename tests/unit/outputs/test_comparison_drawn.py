@@ -296,6 +296,9 @@ def test_bars_are_the_spread_over_the_seeds(tmp_path: Path) -> None:
         expected.append([[x, pytest.approx(middle - spread)], [x, pytest.approx(middle + spread)]])
     assert [segment.tolist() for segment in bars.get_segments()] == expected
     assert "the spread over seed, ±" in objective_notes(comparison)[1]
+    for other in ({"lr": [1, 2], "seed": [0]}, {"lr": [1, 2]}):
+        alone = objective_notes(compared(tmp_path, other))
+        assert not [note for note in alone if "spread" in note], "there are no bars"
     assert line_of(by_name, "D").get_linestyle() == "None", "categories are no course"
     assert by_name.get_xlim() == (-0.5, 1.5)
     assert labels(by_name.get_xticklabels()) == ["a", "b"]

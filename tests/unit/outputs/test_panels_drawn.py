@@ -110,6 +110,18 @@ def test_what_a_logarithm_does_not_have_is_a_gap() -> None:
     assert np.isnan(places).tolist() == [False, True, True, False]
 
 
+def test_upright_lines_stand_within_the_axis_its_ends_included() -> None:
+    drawn = []
+    for x in (-0.2, 0.0, 10.2, -0.21, 10.21):
+        page = Page()
+        panel = BarePanel(page, panel_boxes(1)[0], "loss")
+        panel.scale((0.0, 10.0), [np.array([1.0, 2.0])], label="epoch")
+        before = len(read_page(page).lines)
+        panel.upright(x, colour=INK, width=1, dashes=())
+        drawn.append(len(read_page(page).lines) - before)
+    assert drawn == [1, 1, 1, 0, 0]
+
+
 def test_one_tick_has_a_number_of_its_own() -> None:
     assert tick_labels([0.123456789]) == ["0.123457"]
     assert tick_labels([]) == []

@@ -101,6 +101,17 @@ def test_findings_of_ends_are_grouped(tmp_path: Path) -> None:
     )
 
 
+def test_of_many_silent_ranks_the_first_eight_are_told_and_all_are_counted(tmp_path: Path) -> None:
+    """The first to fall silent first; up to eight need no count."""
+    for many in (8, 9):
+        lines = [f"t,1,{rank},,{step},,,,1" for rank in range(many + 2) for step in range(
+                 10, 1001 if rank >= many else 500 - 10 * rank, 10)]  # fmt: skip
+        found = [one for one in examined(tmp_path, lines).findings if "fell silent" in one]
+        ranks = [*range(many - 1, many - 9, -1)]
+        assert [one.split(" fell")[0] for one in found[:8]] == [f"Rank {rank}" for rank in ranks]
+        assert found[8:] == (["In all, 9 ranks fell silent: 0-8."] if many == 9 else [])
+
+
 def test_ranks_are_compared_by_losses_else_by_what_has_a_better_and_a_worse() -> None:
     assert loss_metrics(["acc", "val_Loss", "lr", "loss"]) == ["val_Loss", "loss"]
     assert loss_metrics(["lr", "val_acc", "acc", "f1"]) == ["val_acc", "acc"]

@@ -73,6 +73,17 @@ def test_a_log_that_grew_is_read_again(study: Study) -> None:
     assert summary["stages"]["train"]["metrics"]["loss"]["last"] == 0.125
 
 
+def test_what_is_as_old_as_its_log_is_not_read_again(study: Study) -> None:
+    """File systems that tell whole seconds would have it read for ever."""
+    refresh(study, cores=1)
+    made = times(study)
+    for experiment in study.experiments:
+        at = study.result(experiment, "metrics.json").stat().st_mtime_ns
+        os.utime(experiment.logs["train"][0], ns=(at, at))
+    refresh(study, cores=1)
+    assert times(study) == made
+
+
 @pytest.mark.parametrize("grown", [0, 1])
 @pytest.mark.parametrize("stages", [("train", "train"), ("train", "test")])
 def test_any_log_that_grew_counts(study: Study, stages: tuple[str, str], grown: int) -> None:

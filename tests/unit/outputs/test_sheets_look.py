@@ -91,6 +91,7 @@ def test_columns_are_as_wide_as_what_they_show(
 def test_only_a_ruled_column_of_different_numbers_has_a_best() -> None:
     more, less = replace(METRIC, rule="max"), replace(METRIC, rule="min")
     assert lay_out(more, [1, 3, None, 2]).best == 3
+    assert lay_out(more, [1, 3]).best == 3
     assert lay_out(less, [2, 1, "nan", 3]).best == 1
     for column, values in ((METRIC, [1, 2]), (more, [1]), (more, [2, 2]), (less, [])):
         assert lay_out(column, values).best is None
