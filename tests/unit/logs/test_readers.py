@@ -243,6 +243,58 @@ def test_keras_lines(read, line: str) -> None:
     assert "eta_s" not in got.rows[0]
 
 
+@pytest.mark.parametrize(
+    ("bar", "step"), [("", None), ("4/4 [==============================]\n", "4")]
+)
+def test_keras_lines_of_old_programs(read, bar: str, step: str | None) -> None:
+    """verbose=2 without steps; behind a bar on a line of its own with them."""
+    got = read(
+        f"Epoch 1/2\n{bar} - 12s - loss: 0.95 - val_loss: 0.9\nEpoch 2/2\n - 11s - loss: 0.8\n"
+    )
+    assert [(row["epoch"], row.get("step"), row["loss"]) for row in got.rows] == [
+        ("1", step, "0.95"),
+        ("2", None, "0.8"),
+    ]
+    assert got.tally.counts.unparsed == 0
+
+
+def test_text_behind_a_keras_bar_leaves_its_values(read) -> None:
+    """A number with four digits is whole; where a digit follows, nobody knows."""
+    bar = "Epoch 1/2\n4/4 [====] - 1s 41ms/step - loss: 0.7020 - val_loss: "
+    assert read(bar + "0.6620saving the model\n").rows[0]["val_loss"] == "0.6620"
+    assert read(bar + "0.66203 models kept\n").rows == []
+
+
+def test_an_evaluations_bar_is_no_training(read) -> None:
+    """Full, it stands under its phase on the epoch's last row; before, it is nothing."""
+    got = read(
+        "Epoch 1/2: 100%|##| 20/20 [00:02<00:00, 10.00it/s, loss=0.75]\n"
+        "Validation:  40%|# | 2/5 [00:01<00:00, 10.00it/s, loss=0.9]\r"
+        "Validation: 100%|##| 5/5 [00:01<00:00, 10.00it/s, loss=0.875]\n"
+    )
+    assert [(row["step"], row["loss"], row["val_loss"]) for row in got.rows] == [
+        ("20", "0.75", "0.875")
+    ]
+
+
+def test_json_phases(read) -> None:
+    """`mode` tells training from validation; a logger's prefix may stand in front."""
+    got = read(
+        '{"mode": "train", "epoch": 1, "iter": 20, "loss": 1.25}\n'
+        '[2027-01-01 10:00:00][INFO] - {"mode": "val", "epoch": 1, "iter": 5, "loss": 1.5}\n'
+    )
+    assert [(row["step"], row["loss"], row["val_loss"]) for row in got.rows] == [
+        ("20", "1.25", "1.5")
+    ]
+
+
+def test_places_of_patterns_are_numbers(read) -> None:
+    """A decimal comma is read, anything else is left out."""
+    pattern = [r"ep=(?P<epoch>\S+) L=(?P<loss>\S+)"]
+    got = read("ep=0,5 L=0.91\nep=a,b L=0.81\n", patterns=pattern)
+    assert [(row["epoch"], row["loss"]) for row in got.rows] == [("0.5", "0.91"), ("0.5", "0.81")]
+
+
 def test_early_stopping_total_time_and_epochs(read) -> None:
     """Both wordings of early stopping; the total time; the epochs that were asked for."""
     for text in ("Epoch 00005: early stopping", "Epoch 5: early stopping"):

@@ -17,7 +17,7 @@ _FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ultralytics": ("Ultralytics", (" all ", "G ", "mAP")),
     "keras2": ("Keras2", ("] - ", "/Unknown - ", "Epoch ")),
     "keras3": ("Keras3", ("/step", "Epoch ")),
-    "keras_lines": ("KerasLines", (" - ", "Epoch ")),
+    "keras_lines": ("KerasLines", (" - ", "Epoch ", "=]")),
     "fairseq": ("Fairseq", (" | ", " / ")),
     "hf_trainer": ("HfTrainer", ("{'",)),
     "json_lines": ("JsonLines", ("{",)),
