@@ -183,6 +183,7 @@ def test_escapes_come_back_however_they_are_cut(text: list[bytes], cut: int) -> 
     escapes = Escapes()
     parts = [escapes.turn_back(whole[at : at + cut]) for at in range(0, len(whole), cut)]
     expected = whole.replace(b"#015", b"\r").replace(b"#033", b"\x1b")
+    expected = expected.replace(b"#010", b"\b").replace(b"#011", b"\t")
     assert b"".join([*parts, escapes.turn_back(b"", final=True)]) == expected
 
 
