@@ -103,6 +103,8 @@ def of_one_rank() -> dict[str, bytes]:
         "list": b"[1] one\n[2] two\n[3] three\n" + plain,
         "list from 0": b"0: conv 3x3\n1: conv 3x3\n2: dense\n" + plain,
         "two lists": b"0: a\n1: b\n2: c\nOptimizer:\n0: w\n1: b\n" + plain,
+        "a list alone": b"0: conv\n1: dense\n2: relu\n",
+        "lists alone": b"Layers:\n0: a\n1: b\n2: c\nOptimizer:\n0: w\n1: b\n",
         "citations": b"[1] Kingma, 2014\n[2] He, 2015\n[1] is used for training\n" + plain,
         "classes by epoch": b"".join(one + b"".join(classes) for one in epochs),
         "classes under headers": b"".join(
@@ -181,6 +183,7 @@ def test_escapes_come_back_however_they_are_cut(text: list[bytes], cut: int) -> 
     escapes = Escapes()
     parts = [escapes.turn_back(whole[at : at + cut]) for at in range(0, len(whole), cut)]
     expected = whole.replace(b"#015", b"\r").replace(b"#033", b"\x1b")
+    expected = expected.replace(b"#010", b"\b").replace(b"#011", b"\t")
     assert b"".join([*parts, escapes.turn_back(b"", final=True)]) == expected
 
 
