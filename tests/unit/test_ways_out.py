@@ -55,7 +55,7 @@ PARAMS = [
     (GOOD.replace("{a}", "{a} [a]"), "use one of the two"),
     (GOOD.replace("{a}", "{m}") .replace("---", "alias: {m: {x: {a: 1}}}\n---"),
      "use the parameters that it stands for"),
-    (GOOD.replace("{a}", "{q}"), "one of: _name, _output, _time, a, b; to pass it to the shell write { q }"),
+    (GOOD.replace("{a}", "{q}"), "one of: _name, _output, _resume, _time, a, b; to pass it to the shell write { q }"),
     (GOOD.replace("{a}", "[bb]"), "did you mean 'b'?; to pass it to the shell write \\[bb]"),
     (below("b: !!set {a}"), "remove the tag"),
     (below("b: [1]\nb: [2]"), "keep one of them"),
@@ -132,7 +132,7 @@ def test_the_configuration(
 def test_folders_that_cannot_be_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Another one is to be chosen, or what is in the way removed."""
+    """Another one is to be chosen."""
     monkeypatch.chdir(tmp_path)
     put(Path("file"))
     for folder in ("a{b}", "a<b"):
@@ -140,7 +140,7 @@ def test_folders_that_cannot_be_used(
         assert hint == f"choose another one: --config {name}=FOLDER"
     for folder in ("file", "file/x"):
         hint = hint_of(lambda folder=folder: check_folders(read_config({name: folder})))
-        assert hint == f"remove it, or choose another folder: --config {name}=FOLDER"
+        assert hint == f"choose another one: --config {name}=FOLDER"
     check_folders(read_config({name: "new/folder"}))
 
 

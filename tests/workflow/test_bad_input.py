@@ -23,7 +23,7 @@ GOOD = "template:\n  train: echo {a}\nresource: [0]\n---\na: [1, 2]\n"
         ),
         (None, [], "error: params.yaml: "),
         (GOOD, ["--config", "output=results"], "error: config: 'output' ('results') and 'results'"),
-        (GOOD, ["--config", "output=/proc"], "error: the folder '/proc' cannot be written to: "),
+        (GOOD, ["--config", "output=/proc"], "error: the folder '/proc' cannot be claimed: "),
     ],
 )
 def test_bad_input_starts_nothing(

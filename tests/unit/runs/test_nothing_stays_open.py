@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sweepmake.runs import records, stage
+from sweepmake.runs import messages, records
 from sweepmake.runs.child import Child, tee
 
 
@@ -30,15 +30,15 @@ def test_the_end_of_a_log_is_read_and_the_log_closed(tmp_path: Path) -> None:
     many = "".join(f"line {at}\n" for at in range(100))
     log.write_text(many + "1/2\r2/2 \b\bdone\r\n\n \nlast")
     with all_closed():
-        found = stage._tail(str(log))
+        found = messages.tail(str(log))
     assert found[-2:] == ["2/2 done", "last"]
-    assert len(found) <= stage.TAIL_LINES
-    log.write_text("x" * (2 * stage.TAIL_BYTES) + "y")
+    assert len(found) <= messages.TAIL_LINES
+    log.write_text("x" * (2 * messages.TAIL_BYTES) + "y")
     with all_closed():
-        (line,) = stage._tail(str(log))
-    assert (len(line), line[-2:]) == (stage.TAIL_BYTES, "xy")
+        (line,) = messages.tail(str(log))
+    assert (len(line), line[-2:]) == (messages.TAIL_BYTES, "xy")
     log.write_text("")
-    assert stage._tail(str(log)) == []
+    assert messages.tail(str(log)) == []
 
 
 def test_files_that_are_written_are_closed(tmp_path: Path) -> None:

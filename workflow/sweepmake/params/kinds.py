@@ -130,18 +130,27 @@ def read_keys(
     return values
 
 
-def number(*, least: int) -> Kind[int]:
-    """A whole number."""
+def number(*, least: int, texts: bool = False) -> Kind[int]:
+    """A whole number.
+
+    Args:
+        least: the smallest.
+        texts: whether one may stand as a text: inside `--config "logs={…}"` Snakemake leaves it so.
+    """
 
     def read(node: Node, origin: Origin) -> int:
         value = node.value if isinstance(node, Scalar) else None
-        if isinstance(value, str) and value.isdecimal() and not node.line:
-            value = int(value)  # inside `--config "logs={…}"`, Snakemake leaves numbers as texts
+        if texts and isinstance(value, str) and value.isdecimal():
+            value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise origin.expected(f"a whole number of at least {least}", node)
         return value
 
-    return Kind(read, lambda: {"type": "integer", "minimum": least})
+    if not texts:
+        return Kind(read, lambda: {"type": "integer", "minimum": least})
+    return Kind(
+        read, lambda: {"type": ["integer", "string"], "minimum": least, "pattern": "^[0-9]+$"}
+    )
 
 
 def text(expected: str = "a text", *, numbers: bool = False) -> Kind[str]:

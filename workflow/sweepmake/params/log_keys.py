@@ -90,7 +90,7 @@ class LogKeys:
         absent="none",
     )
     pattern_time_s: int = key(
-        number(least=1),
+        number(least=1, texts=True),
         _PATTERN_TIME_S,
         "how many seconds of processor time a regular expression of yours (`metric`, `pattern`, "
         "`launcher`) may take on one log, beside one for each megabyte of it",
