@@ -23,9 +23,12 @@ rule plot_ranks:
         parameters=lambda wildcards: json.dumps(BY_NAME[wildcards.experiment].parameters),
         version=drawing.FORMAT_VERSION,
     shell:
-        "{params.python} {input.program:q} --history {input.history:q} --metrics {input.metrics:q}"
+        # what it says is shown also where the disk has no room for the log
+        "said=$({params.python} {input.program:q} --history {input.history:q} --metrics {input.metrics:q}"
         " --output {output.plots:q} --title={wildcards.experiment:q}"
-        " --parameters {params.parameters:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        " --parameters {params.parameters:q} 2>&1) || code=$?;"
+        " printf '%s' \"$said\" > {log:q} || true;"
+        ' [ -z "${{code:-}}" ] || {{ echo "$said" >&2; exit $code; }}'
 
 
 rule build_workbook:
@@ -64,8 +67,10 @@ rule plot_comparison:
         config=lambda wildcards: CONFIG_JSON,
         version=drawing.FORMAT_VERSION,
     shell:
-        "{params.python} {input.program:q} --config {params.config:q} > {log:q} 2>&1"
-        " && touch {output.done:q} || {{ cat {log:q} >&2; exit 1; }}"
+        "said=$({params.python} {input.program:q} --config {params.config:q} 2>&1)"
+        " && touch {output.done:q} || code=$?;"
+        " printf '%s' \"$said\" > {log:q} || true;"
+        ' [ -z "${{code:-}}" ] || {{ echo "$said" >&2; exit $code; }}'
 
 
 rule results:

@@ -23,4 +23,7 @@ rule read_logs:
         arguments=lambda wildcards: STUDY.log_arguments(BY_NAME[wildcards.experiment]),
         version=LOG_FORMAT_VERSION,
     shell:
-        "{params.python} {input.program:q} {params.arguments:q} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        # what it says is shown also where the disk has no room for the log
+        "said=$({params.python} {input.program:q} {params.arguments:q} 2>&1) || code=$?;"
+        " printf '%s' \"$said\" > {log:q} || true;"
+        ' [ -z "${{code:-}}" ] || {{ echo "$said" >&2; exit $code; }}'
