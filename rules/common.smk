@@ -73,7 +73,7 @@ STAGE_RULES = plan_module.rule_names([stage.name for stage in STAGES], set(OWN_R
 STAGES_BY_RULE = {rule_name: stage for stage, rule_name in STAGE_RULES.items()}
 PYTHON = shlex.quote(sys.executable)
 # a terminal's Ctrl-C would end it with a traceback while it imports
-DEAF_PYTHON = f"""/bin/sh -c 'trap "" INT; exec "$@"' sh {PYTHON}"""
+DEAF_PYTHON = f"""sh -c 'trap "" INT; exec "$@"' sh {PYTHON}"""
 RUNNER = shlex.join(
     [sys.executable, "-S", "-E", str(Path(plan_module.__file__).with_name("__main__.py"))]
 )
