@@ -4,7 +4,9 @@ session, unless it is marked `optional_data`. All Pythons that the tests start k
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +15,17 @@ from hypothesis import HealthCheck, settings
 # Containers often forbid it. Then each of the hundreds of Pythons that the tests start compiles
 # Snakemake and pandas anew, which takes twice as long as everything else that most of them do.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# who starts the tests under nohup, or in the background of a script, has them ignored, and so would
+# have all that the tests start and end by them
+if threading.current_thread() is threading.main_thread():
+    for _number, _handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(_number) is signal.SIG_IGN:
+            signal.signal(_number, _handler)
 sys.dont_write_bytecode = False
 
 # a busy machine makes any example slow: the time of one says nothing
