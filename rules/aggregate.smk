@@ -27,7 +27,7 @@ rule plot_ranks:
         "said=$({params.python} {input.program:q} --history {input.history:q} --metrics {input.metrics:q}"
         " --output {output.plots:q} --title={wildcards.experiment:q}"
         " --parameters {params.parameters:q} 2>&1) || code=$?;"
-        " printf '%s' \"$said\" > {log:q} || true;"
+        ' {{ [ -z "$said" ] || echo "$said"; }} > {log:q} || true;'
         ' [ -z "${{code:-}}" ] || {{ echo "$said" >&2; exit $code; }}'
 
 
@@ -69,7 +69,7 @@ rule plot_comparison:
     shell:
         "said=$({params.python} {input.program:q} --config {params.config:q} 2>&1)"
         " && touch {output.done:q} || code=$?;"
-        " printf '%s' \"$said\" > {log:q} || true;"
+        ' {{ [ -z "$said" ] || echo "$said"; }} > {log:q} || true;'
         ' [ -z "${{code:-}}" ] || {{ echo "$said" >&2; exit $code; }}'
 
 

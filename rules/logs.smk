@@ -25,5 +25,5 @@ rule read_logs:
     shell:
         # what it says is shown also where the disk has no room for the log
         "said=$({params.python} {input.program:q} {params.arguments:q} 2>&1) || code=$?;"
-        " printf '%s' \"$said\" > {log:q} || true;"
+        ' {{ [ -z "$said" ] || echo "$said"; }} > {log:q} || true;'
         ' [ -z "${{code:-}}" ] || {{ echo "$said" >&2; exit $code; }}'
