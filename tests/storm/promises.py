@@ -18,6 +18,13 @@ __all__ = ["broken_at_the_end", "broken_in_words", "finished_runs", "repeated", 
 _FORBIDDEN = re.compile(
     r"Traceback|KeyboardInterrupt|LockException|--unlock|Exception ignored|Bad file descriptor"
 )
+# what Python says of an interrupt while it loads Snakemake itself: no line of ours has run by then,
+# and README.md says so under its limits
+_WHILE_LOADING = re.compile(
+    r"Traceback \(most recent call last\):\n"
+    r'  File "[^"\n]*/bin/snakemake", line \d+, in <module>\n    from snakemake\.cli import main\n'
+    r"(?:(?!Traceback ).*\n)*?KeyboardInterrupt(?:\n|\Z)"
+)
 
 
 def finished_runs(sweep: Sweep) -> set[tuple[str, int]]:
@@ -51,7 +58,7 @@ def repeated(events: list[Event], known: dict[tuple[str, int], int]) -> Iterator
 
 def broken_in_words(said: str) -> Iterator[str]:
     """Yield the lines that no user should have to read."""
-    lines = said.splitlines()
+    lines = _WHILE_LOADING.sub("", said).splitlines()
     for at, line in enumerate(lines):
         if _FORBIDDEN.search(line):
             around = " / ".join(one.strip() for one in lines[max(0, at - 2) : at + 3])
