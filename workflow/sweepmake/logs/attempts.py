@@ -9,14 +9,13 @@ nothing: it is another training.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
-from sweepmake.logs.rows import RowStream, Spool
+from sweepmake.logs.rows import PLACE_CELLS, RowStream, Spool, add_up
 from sweepmake.logs.tally import Tally
 
 __all__ = ["join_attempts"]
 
-_CELLS = 5  # epoch, step, steps, ETA, time per step
 _Place = tuple[float, float]
 _Rows = list[tuple[int, int, RowStream]]
 
@@ -32,7 +31,7 @@ def join_attempts(rows: _Rows, spool: Spool, tallies: Mapping[int, Tally]) -> _R
     starts: dict[int, dict[int, _Place]] = {}
     if len({attempt for attempt, _, _ in rows}) > 1:
         for attempt, rank, stream in rows:
-            first = next(filter(None, (_place(cells) for cells, _ in _lines(stream))), None)
+            first = next(filter(None, map(_place, stream.lines())), None)
             if first is not None:
                 of_rank = starts.setdefault(rank, {})
                 of_rank[attempt] = min(first, of_rank.get(attempt, first))
@@ -46,7 +45,7 @@ def join_attempts(rows: _Rows, spool: Spool, tallies: Mapping[int, Tally]) -> _R
             changed.add(rank)
     for rank in changed:
         own = sorted((one for one in joined if one[1] == rank), key=lambda one: one[0])
-        tallies[rank].take_rows(_count([stream for _, _, stream in own]))
+        tallies[rank].take_rows(add_up(stream for _, _, stream in own))
     return joined
 
 
@@ -63,9 +62,9 @@ def _cut(attempt: int, starts: Mapping[int, _Place]) -> _Place | None:
     return min(begun, default=None)
 
 
-def _place(cells: Sequence[str]) -> _Place | None:
+def _place(line: str) -> _Place | None:
     """Return the epoch and step of a row, None where it has neither (`model.evaluate`)."""
-    epoch, step = cells[0], cells[1]
+    epoch, step, _ = line.split(",", 2)
     if not epoch and not step:
         return None
     return float(epoch) if epoch else -math.inf, float(step) if step else math.inf
@@ -73,7 +72,7 @@ def _place(cells: Sequence[str]) -> _Place | None:
 
 def _shorten(stream: RowStream, cut: _Place, spool: Spool) -> RowStream | None:
     """Return a stream without its rows from a place on; None where it has none there."""
-    places = [_place(cells) for cells, _ in _lines(stream)]
+    places = list(map(_place, stream.lines()))
     before = [p for p in places if p is not None and p[0] == cut[0] and p[1] < cut[1]]
     if cut[0] > -math.inf and len(before) < 2:
         # the first row of an epoch need not be its first step: a bar is not drawn at each of them
@@ -84,35 +83,15 @@ def _shorten(stream: RowStream, cut: _Place, spool: Spool) -> RowStream | None:
     short.learn(stream.columns)
     short.stepped = stream.stepped
     ends: list[tuple[str, str]] = []
-    for place, (cells, line) in zip(places, _lines(stream), strict=True):
+    for place, line in zip(places, stream.lines(), strict=True):
         if place is not None and place >= cut:
             continue
-        wide = line + "," * (_CELLS + len(stream.columns) - len(cells))
+        wide = line + "," * (PLACE_CELLS + len(stream.columns) - line.count(",") - 1)
         short.write(wide + "\n", 1)
-        if ends and ends[-1][0] == cells[0]:
+        epoch = line.partition(",")[0]
+        if ends and ends[-1][0] == epoch:
             ends.pop()
-        ends.append((cells[0], wide))
+        ends.append((epoch, wide))
     short.close()
     short.epoch_ends.extend(line for _, line in ends)
     return short
-
-
-def _count(streams: Sequence[RowStream]) -> Tally:
-    """Return the sums of a rank's rows."""
-    tally = Tally()
-    for stream in streams:
-        for cells, _ in _lines(stream):
-            epoch, step, steps, _, seconds = cells[:_CELLS]
-            named = zip(stream.columns, cells[_CELLS:], strict=False)
-            values = {name: text for name, text in named if text}
-            tally.row(epoch, step, steps, seconds, values)
-            tally.counts.rows += 1
-    tally.close()
-    return tally
-
-
-def _lines(stream: RowStream) -> Iterator[tuple[list[str], str]]:
-    """Yield the cells of each row, and the row."""
-    for data, _ in stream.pieces():
-        for line in data.decode("utf-8", "replace").splitlines():
-            yield line.split(","), line

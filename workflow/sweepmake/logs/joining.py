@@ -7,15 +7,14 @@ step join the last row of their epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from sweepmake.logs.rows import RowStream, Spool
+from sweepmake.logs.rows import RowStream, Spool, add_up
 from sweepmake.logs.tally import Tally
 
 __all__ = ["join_streams"]
 
 _MOST = 100_000
-_CELLS = 5  # epoch, step, steps, ETA, time per step
 _Values = dict[str, str]
 
 
@@ -35,7 +34,7 @@ def join_streams(streams: Sequence[RowStream], spool: Spool) -> list[RowStream]:
         return list(streams)
     results: dict[str, list[_Values]] = {}
     for stream in others:
-        for cells, values in _rows(stream):
+        for cells, values in stream.written():
             results.setdefault(cells[0], []).append(values)
     joined = RowStream(spool, Tally())
     joined.learn(stepped[0].columns)
@@ -44,16 +43,14 @@ def join_streams(streams: Sequence[RowStream], spool: Spool) -> list[RowStream]:
     _join(stepped[0], results, joined)
     joined.close()
     # what is written decides, and not what each stream alone would have added up to
-    for cells, values in _rows(joined):
-        joined.tally.row(cells[0], cells[1], cells[2], cells[4], values)
-    joined.tally.close()
+    joined.tally = add_up([joined])
     return [joined]
 
 
 def _join(bars: RowStream, results: dict[str, list[_Values]], joined: RowStream) -> None:
     """Write the bars' rows, each epoch's result in its last row; what has no epoch comes last."""
     waiting: tuple[list[str], _Values] | None = None
-    for cells, values in _rows(bars):
+    for cells, values in bars.written():
         if waiting is not None:
             _write(waiting, results if waiting[0][0] != cells[0] else {}, joined)
         waiting = cells, values
@@ -84,14 +81,6 @@ def _write(
         out.epoch_ends.append(line.rstrip("\n"))
     if later:
         out.write(_line([cells[0], "", "", "", ""], later, out.columns), 1)
-
-
-def _rows(stream: RowStream) -> Iterator[tuple[list[str], _Values]]:
-    for data, _ in stream.pieces():
-        for line in data.decode("utf-8", "replace").splitlines():
-            cells = line.split(",")
-            values = zip(stream.columns, cells[_CELLS:], strict=False)
-            yield cells[:_CELLS], {name: text for name, text in values if text}
 
 
 def _line(cells: list[str], values: _Values, columns: Sequence[str]) -> str:

@@ -14,9 +14,9 @@ from pathlib import Path
 from sweepmake.logs.readers.base import Block, Observation
 from sweepmake.logs.tally import Tally
 
-__all__ = ["Row", "RowStream", "Spool"]
+__all__ = ["PLACE_CELLS", "Row", "RowStream", "Spool", "add_up"]
 
-_PLACE_CELLS = 5  # epoch, step, steps, ETA, time per step
+PLACE_CELLS = 5  # epoch, step, steps, ETA, time per step
 _EPOCH_ENDS = 100  # so many last rows of epochs are kept for the summary
 _FLUSH = 32_768
 
@@ -180,8 +180,8 @@ class RowStream:
         wide = []
         for line in lines.splitlines():
             cells = line.split(",")
-            values = dict(zip(names, cells[_PLACE_CELLS:], strict=True))
-            cells[_PLACE_CELLS:] = [values.get(name, "") for name in known]
+            values = dict(zip(names, cells[PLACE_CELLS:], strict=True))
+            cells[PLACE_CELLS:] = [values.get(name, "") for name in known]
             wide.append(",".join(cells) + "\n")
         return "".join(wide)
 
@@ -223,3 +223,26 @@ class RowStream:
         """Yield (rows, how many metric columns they have), in order."""
         for place, width in self.extents:
             yield self._spool.read(place), width
+
+    def lines(self) -> Iterator[str]:
+        """Yield the rows as they were written, with the cells of the columns known then."""
+        for data, _ in self.pieces():
+            yield from data.decode("utf-8", "replace").splitlines()
+
+    def written(self) -> Iterator[tuple[list[str], dict[str, str]]]:
+        """Yield the place of each row (PLACE_CELLS cells) and its values."""
+        for line in self.lines():
+            cells = line.split(",")
+            values = zip(self.columns, cells[PLACE_CELLS:], strict=False)
+            yield cells[:PLACE_CELLS], {name: text for name, text in values if text}
+
+
+def add_up(streams: Iterable[RowStream]) -> Tally:
+    """Return what the rows of one rank's closed streams add up to, as they were written."""
+    tally = Tally()
+    for stream in streams:
+        for (epoch, step, steps, _, time), values in stream.written():
+            tally.row(epoch, step, steps, time, values)
+        tally.counts.rows += stream.rows
+    tally.close()
+    return tally

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sweepmake.logs.rows import RowStream
+from sweepmake.logs.rows import PLACE_CELLS, RowStream
 from sweepmake.logs.summary import Json, column_order, json_number
 
 __all__ = ["LIMIT", "result_rows"]
@@ -37,7 +37,7 @@ def result_rows(streams: Sequence[tuple[int, RowStream]]) -> dict[str, Json]:
     numbers = _Numbers()
     for rank, stream in streams:
         rows = results.setdefault(f"jobrank_{rank}", [])
-        lines = _all_lines(stream) if everything else stream.epoch_ends
+        lines = stream.lines() if everything else stream.epoch_ends
         rows.extend(_rows(rank, lines, stream.columns, order, numbers))
     return {
         "results": {key: results[key] for key in results},
@@ -46,21 +46,16 @@ def result_rows(streams: Sequence[tuple[int, RowStream]]) -> dict[str, Json]:
     }
 
 
-def _all_lines(stream: RowStream) -> Iterable[str]:
-    for data, _ in stream.pieces():
-        yield from data.decode("utf-8", "replace").splitlines()
-
-
 def _rows(
     rank: int, lines: Iterable[str], columns: list[str], order: list[str], numbers: _Numbers
 ) -> Iterable[Json]:
     """Yield the rows of one stream; `columns` are its own, `order` those of the result."""
-    width = 5 + len(columns)
-    places = [5 + columns.index(name) if name in columns else width for name in order]
+    width = PLACE_CELLS + len(columns)
+    places = [PLACE_CELLS + columns.index(name) if name in columns else width for name in order]
     for line in lines:
         cells = line.split(",")
         cells += [""] * (width + 1 - len(cells))  # the last stands for the columns of others
-        epoch, step, steps, eta, time = cells[:5]
+        epoch, step, steps, eta, time = cells[:PLACE_CELLS]
         seconds = (time or eta) if step and step == steps else (eta or time)
         shown = [epoch, step, steps, seconds, *[cells[at] for at in places]]
         row: list[Json] = [rank, *map(numbers.__getitem__, shown)]
