@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -35,8 +34,6 @@ from sweepmake.plan import RECORDS, Plan
 
 __all__ = ["look"]
 
-# a wildcard whose value ends so raises Snakemake's PeriodicWildcardError (9.27, io)
-_PERIODIC = re.compile(r"(.+)\1{19,}$")
 _YES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -200,7 +197,7 @@ def _match(
         usual = mlrunner_name(one.choices)
         folder = usual if usual in free else free[0]
         free.remove(folder)
-        if name_of_path(folder) == folder and not _PERIODIC.search(folder):
+        if name_of_path(folder) == folder:
             matched[name] = folder
         else:
             unfit[name] = f"mlrunner's folder '{folder}' has a name that Snakemake cannot take"

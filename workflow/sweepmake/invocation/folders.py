@@ -6,21 +6,20 @@ working folder and by whatever name.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from sweepmake.errors import SweepmakeError, in_words
 from sweepmake.invocation.session import results_command
 from sweepmake.plan import RECORDS
-from sweepmake.runs.claims import Claim, Holder
+from sweepmake.runs.claims import Claim, Holder, without_locks
 
 __all__ = ["FolderClaim", "SweepClaims", "output_claim", "results_claim"]
 
 # no experiment's name begins with a dot, and so no folder in RECORDS does
 _FILE = ".claim"
-_WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # a file system that has none
 
 
 class FolderClaim:
@@ -38,12 +37,14 @@ class FolderClaim:
 
         Args:
             folder: the folder.
-            words: what its holder does with the folder, and what a second one may do.
+            words: what its holder does with the folder, and what a second one may do; {holder},
+                {folder} and {command}, which makes the results, are filled in.
             last: where the last version keeps the same claim.
         """
         self.folder = folder
         self.holder: Holder | None = None
-        self._claims = [(Claim(str(Path(folder, RECORDS, _FILE))), _in_full)]
+        claim = Claim(str(Path(folder, RECORDS, _FILE)))
+        self._claims: list[tuple[Claim, Callable[[Holder], str]]] = [(claim, Holder.to_text)]
         if last:
             self._claims.append((last, _as_before))
         self._problem: OSError | None = None
@@ -66,7 +67,7 @@ class FolderClaim:
                 Path(claim.path).parent.mkdir(parents=True, exist_ok=True)
                 self.holder = claim.take(holder, to_text)
             except OSError as error:
-                self._problem = None if error.errno in _WITHOUT_LOCKS else error
+                self._problem = None if without_locks(error) else error
             if self.holder or self._problem:
                 self.release()
                 return
@@ -75,7 +76,11 @@ class FolderClaim:
         """Raise SweepmakeError where another one has the claim, or it cannot be taken."""
         if self.holder:
             raise SweepmakeError(
-                self._words.format(holder=f"another workflow ({self.holder})", folder=self.folder)
+                self._words.format(
+                    holder=f"another workflow ({self.holder})",
+                    folder=self.folder,
+                    command=results_command(sys.argv),
+                )
             )
         if self._problem:
             raise SweepmakeError(
@@ -86,10 +91,6 @@ class FolderClaim:
         """Let others have it."""
         for claim, _ in self._claims:
             claim.release()
-
-
-def _in_full(holder: Holder) -> str:
-    return holder.to_text()
 
 
 def _as_before(holder: Holder) -> str:
@@ -106,11 +107,9 @@ def output_claim(output: str, notes: Path = Path(".snakemake")) -> FolderClaim:
             running.
     """
     name = hashlib.sha256(str(Path(output).absolute()).encode()).hexdigest()[:16]
-    command = results_command(sys.argv).replace("{", "{{").replace("}", "}}")
     words = (
         "{holder} is running this sweep: its output folder is '{folder}'. Wait for its end, or see "
-        f"what there is so far ({command}), or run in another folder "
-        "beside it "
+        "what there is so far ({command}), or run in another folder beside it "
         "(--config output=FOLDER results=FOLDER)"
     )
     return FolderClaim(output, words, Claim(str(notes / "sweepmake" / f"{name}.lock")))

@@ -13,9 +13,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 from types import FrameType, TracebackType
+
+from sweepmake.runs.processes import below, children_of, read_processes
 
 __all__ = ["Stop", "end_in_one_line"]
 
@@ -116,17 +118,15 @@ class Stop:
 
     def _to_tell(self) -> set[tuple[int, str]]:
         """Return the processes of jobs that are to be told of the signal: number and start."""
-        processes = _processes()
+        processes = read_processes()
+        children = children_of(processes)
         group = os.getpgrp()
-        children: dict[int, list[int]] = {}
-        for pid, (parent, _, _) in processes.items():
-            children.setdefault(parent, []).append(pid)
         found: set[tuple[int, str]] = set()
         for job in children.get(os.getpid(), []):
             # what a stage runs has a process group of its own, and its runner passes the signal on
-            members = [pid for pid in _below(job, children) if processes[pid][1] == group]
+            members = [pid for pid in below([job], children) if processes[pid].group == group]
             ours = [pid for pid in members if self._is(pid, {_RUNNER, *self._programs})]
-            found.update((pid, processes[pid][2]) for pid in ours or members)
+            found.update((pid, processes[pid].start) for pid in ours or members)
         return found
 
     def _is(self, pid: int, programs: Set[str]) -> bool:
@@ -137,24 +137,3 @@ class Stop:
             return False  # it has just ended
         words = {os.fsdecode(argument) for argument in arguments[1:4]}
         return not programs.isdisjoint(words | {Path(word).name for word in words})
-
-
-def _processes() -> Mapping[int, tuple[int, int, str]]:
-    """Return process → its parent, its group, its start; nothing where there is no /proc."""
-    found: dict[int, tuple[int, int, str]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # the name, in parentheses, may hold anything
-            words = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue  # it has just ended
-        found[int(path.parent.name)] = (int(words[1]), int(words[2]), words[19])
-    return found
-
-
-def _below(process: int, children: Mapping[int, list[int]]) -> list[int]:
-    """Return a process and all below it."""
-    found = [process]
-    for pid in found:
-        found += children.get(pid, [])
-    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sweepmake.plan import RECORDS
-from sweepmake.runs.claims import Claim, this_process
+from sweepmake.runs.claims import Claim, this_process, without_locks
 
 __all__ = ["WORKFLOW", "writing"]
 
@@ -18,7 +17,6 @@ WORKFLOW = "SWEEPMAKE_WORKFLOW"
 """The variable by which the jobs of one workflow know each other."""
 
 _FILE = ".writing"
-_WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # a file system that has none
 
 
 @contextmanager
@@ -45,7 +43,7 @@ def writing(results: str) -> Iterator[None]:
                 sys.stderr.flush()
             claim.wait(me)
     except OSError as error:
-        if error.errno not in _WITHOUT_LOCKS:
+        if not without_locks(error):
             raise
     try:
         yield

@@ -13,6 +13,8 @@ import shlex
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from sweepmake.visible import one_line
+
 __all__ = ["difference", "split_words"]
 
 _BARE, _QUOTED = "\x00", "\x01"  # mark what acts outside quotes, and inside double ones
@@ -140,8 +142,7 @@ def _with_flag(words: Sequence[str], begin: int, end: int) -> Sequence[str]:
 
 
 def _shown(parts: Sequence[Sequence[str]]) -> str:
-    text = " … ".join(" ".join(map(_as_written, part)) for part in parts if part)
-    text = "".join([char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text])
+    text = one_line(" … ".join(" ".join(map(_as_written, part)) for part in parts if part))
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 

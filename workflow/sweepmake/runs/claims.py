@@ -21,7 +21,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Claim", "Holder", "holder_of", "is_alive", "sign", "this_process"]
+__all__ = [
+    "Claim",
+    "Holder",
+    "holder_of",
+    "is_alive",
+    "sign",
+    "this_process",
+    "without_locks",
+]
 
 _LONGEST = 4096  # bytes of what a claim says of its holder
 _PAUSE_S = 0.02  # between two looks at a claim that is taken, but does not say yet by whom
@@ -265,6 +273,13 @@ def sign(file: int, holder: Holder, head: str = "") -> None:
     _write(file, head + holder.to_text())
 
 
+def without_locks(error: OSError) -> bool:
+    """Return whether an error says that the file system has no locks: then nothing is claimed."""
+    import errno  # seldom
+
+    return error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
 def holder_of(file: int, head: int = 0) -> Holder:
     """Return who holds a file that is locked; what it does not say itself, the system does.
 
@@ -272,8 +287,7 @@ def holder_of(file: int, head: int = 0) -> Holder:
         file: the open file.
         head: how many bytes stand in it before what it says of its holder.
     """
-    text = os.pread(file, _LONGEST, 0).decode("utf-8", "replace")[head:]
-    holder = Holder.of_text(text)
+    holder = _read(file, head)
     return holder if holder.pid else _known_to_the_system(file)
 
 
@@ -297,8 +311,8 @@ def _known_to_the_system(file: int) -> Holder:
     return Holder()
 
 
-def _read(file: int) -> Holder:
-    return Holder.of_text(os.pread(file, _LONGEST, 0).decode("utf-8", "replace"))
+def _read(file: int, head: int = 0) -> Holder:
+    return Holder.of_text(os.pread(file, _LONGEST, head).decode("utf-8", "replace"))
 
 
 def _start(pid: int) -> str:

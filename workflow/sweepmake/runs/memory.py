@@ -6,7 +6,10 @@ A limit of the address space would be simpler, and wrong: CUDA reserves more of 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
+
+from sweepmake.runs.processes import below, children_of, read_processes
 
 __all__ = ["Cgroup", "make_cgroup", "members", "proportional_mb", "resident_mb"]
 
@@ -30,8 +33,7 @@ class Cgroup:
     @property
     def entry(self) -> str:
         """Shell text, to stand before a command, with which the shell enters the cgroup."""
-        quoted = "'" + self.path.replace("'", "'\"'\"'") + "'"
-        return f"{{ echo $$ > {quoted}/cgroup.procs; }} 2>/dev/null; "
+        return f"{{ echo $$ > {shlex.quote(self.path)}/cgroup.procs; }} 2>/dev/null; "
 
     @property
     def is_used(self) -> bool:
@@ -96,25 +98,9 @@ def members(group: int) -> list[int]:
 
     Ranks of mpirun have groups of their own, and what is orphaned still has its group.
     """
-    children: dict[int, list[int]] = {}
-    found: list[int] = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        # `(name)` may hold blanks and parentheses; what follows is state, parent, group
-        fields = _read(f"/proc/{name}/stat").rpartition(")")[2].split()
-        if len(fields) < 3:
-            continue
-        children.setdefault(int(fields[1]), []).append(int(name))
-        if int(fields[2]) == group:
-            found.append(int(name))
-    known = set(found)
-    for one in found:
-        for child in children.get(one, ()):
-            if child not in known:
-                known.add(child)
-                found.append(child)
-    return found
+    processes = read_processes()
+    leading = [pid for pid, process in processes.items() if process.group == group]
+    return below(leading, children_of(processes))
 
 
 def resident_mb(processes: Iterable[int]) -> float:

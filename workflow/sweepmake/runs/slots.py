@@ -277,7 +277,8 @@ def _take(wanted: Sequence[tuple[Card, _Seen]], holder: Holder) -> tuple[int, ..
                 if not try_lock(file, shared=shared):
                     _give_back(files)
                     return None
-                _sign(file, 1 if shared else card.capacity, holder)
+                # without the number, as on a full disk, it is not shared
+                sign(file, holder, f"{1 if shared else card.capacity:0{_DIGITS}d}")
     except BaseException:
         _give_back(files)
         raise
@@ -289,14 +290,6 @@ def _take(wanted: Sequence[tuple[Card, _Seen]], holder: Holder) -> tuple[int, ..
 def _give_back(files: Sequence[int]) -> None:
     for file in files:
         os.close(file)
-
-
-def _sign(file: int, capacity: int, holder: Holder) -> None:
-    try:
-        sign(file, holder, f"{capacity:0{_DIGITS}d}")
-    except OSError:
-        # the disk is full: the lock holds all the same, and without a number it is not shared
-        os.ftruncate(file, 0)
 
 
 def _choose(

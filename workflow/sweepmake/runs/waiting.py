@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from sweepmake.runs.claims import is_alive
+from sweepmake.visible import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def in_words(blocked: Mapping[str, str]) -> str:
         for why, names in list(groups.items())[:_MOST_SHOWN]
     ]
     more = len(groups) - len(parts)
-    return _printable("; ".join(parts)) + (f"; and {more} more" if more > 0 else "")
+    return one_line("; ".join(parts)) + (f"; and {more} more" if more > 0 else "")
 
 
 def _called(names: list[str]) -> str:
@@ -76,9 +77,4 @@ def held_by(holder: Holder) -> str:
     words = f"held by {holder.what}, {holder}" if holder.what else f"held by {holder}"
     if is_alive(holder) is False:
         words += " (it has ended, and what it started has not)"
-    return _printable(words)
-
-
-def _printable(text: str) -> str:
-    """Return a text that does nothing to a terminal, whatever a process or a folder is called."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return one_line(words)
