@@ -7,7 +7,7 @@ ifndef PYTHON
 # the path, because `python3` means the one in .venv as soon as that is there
 PYTHON := $(firstword $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
   $$p -c 'import sys; print(sys.executable) if sys.version_info >= (3, 11) else sys.exit(1)' \
-  2>/dev/null; done))
+  2>/dev/null; done; true))
 endif
 CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 DEMO   := examples/digits
