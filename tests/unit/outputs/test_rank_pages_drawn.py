@@ -226,6 +226,20 @@ def test_early_stops_in_several_epochs_are_marked_each(
     assert "early stop in epoch 3 to 6" in " ".join(pages[0].notes)
 
 
+def test_an_early_stop_has_no_line_where_x_is_not_the_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Iter 4: loss=…` and `Epoch 4: early stopping`: then nothing speaks of a line either."""
+    lines = [f"train,1,0,,{at},,,,{1 / at}" for at in range(1, 5)]
+    pages = drawn(tmp_path, monkeypatch, lines, "loss", r0={"early_stop_epoch": 4})
+    alone = page(pages, "loss, rank 0")
+    (panel,) = alone.panels()
+    assert panel.label == "step"
+    assert not [line for line in panel.lines if line.clip is None and line.dashes]
+    assert not alone.legend()["early stop, epoch 4"], "words without a sign"
+    assert " ".join(pages[0].notes) == "Star: the best value; early stop in epoch 4."
+
+
 def test_a_metric_that_has_no_better_has_no_star(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

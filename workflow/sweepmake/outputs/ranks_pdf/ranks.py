@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -123,6 +123,7 @@ class _StagePages:
         self.health: Health = examine(stage, summary)
         stops = {facts.early_stop_epoch for facts in self.health.ranks}
         self.stops = sorted(epoch for epoch in stops if epoch is not None)
+        self._shows_stops = stage.axis.kind == "epoch"  # elsewhere an epoch has no place
         self._bands: dict[str, tuple[Band, list[int]]] = {}
         self._stop_width = 0.9 if len(self.stops) == 1 else 0.4
         self._stop_colour = GREY if len(self.stops) == 1 else "#A0A0A0"
@@ -194,7 +195,8 @@ class _StagePages:
         if several:
             words.insert(0, "blue: mean and one standard deviation, grey: least and greatest rank")
         if self.stops:
-            words.append(f"dashed line: early stop in epoch {_span(self.stops)}")
+            line = "dashed line: " if self._shows_stops else ""
+            words.append(f"{line}early stop in epoch {_span(self.stops)}")
         if self.stage.starts:
             words.append("dotted line: a new attempt (of repeated epochs the newest counts)")
         finite = all(np.isfinite(curve.y).all() for curve in self.stage.ends.values())
@@ -217,9 +219,8 @@ class _StagePages:
 
     def _marks(self, panel: Panel) -> None:
         """Mark early stops and the beginnings of attempts."""
-        axis = self.stage.axis
-        for epoch in self.stops[:_MOST_NAMED]:
-            place = axis.place(epoch, None, None)
+        for epoch in self.stops[:_MOST_NAMED] if self._shows_stops else ():
+            place = self.stage.axis.place(epoch, None, None)
             panel.upright(place, colour=self._stop_colour, width=self._stop_width, dashes=DASHED)
         for start in self.stage.starts:
             panel.upright(start, colour=ACCENT, width=1.1, dashes=DOTTED)
@@ -311,7 +312,8 @@ class _StagePages:
             text = f"early stop, epoch {_span(self.stops)}"
             width = self._stop_width
             colour = self._stop_colour
-            entries.append(Entry(text, colour=colour, dashes=DASHED, width=width))
+            kind: Literal["line", "text"] = "line" if self._shows_stops else "text"
+            entries.append(Entry(text, kind, colour=colour, dashes=DASHED, width=width))
         if self.stage.starts:
             text = "a new attempt begins"
             entries.append(Entry(text, colour=ACCENT, dashes=DOTTED, width=1.1))
